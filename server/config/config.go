@@ -1,0 +1,132 @@
+package config
+
+import "time"
+
+// Config is every setting of one server. [Default] gives a valid one; [Load]
+// returns only valid ones. Zero never means unlimited, in any field.
+//
+// Tags: koanf is the last part of the key, usage its meaning, min and max its
+// inclusive bounds, oneof its permitted values, syntax a rule of check.go.
+type Config struct {
+	Listen string `koanf:"listen" syntax:"address" usage:"address of the public listener, host:port; an empty host is every IPv4 and IPv6 address"`
+	Loops  Auto   `koanf:"loops" max:"1024" usage:"event loops; auto is GOMAXPROCS, by default the number of cores"`
+	Demo   bool   `koanf:"demo" usage:"publish a built-in feed of tickers and sensors; anonymous.publish then defaults to every topic"`
+
+	Admin      Admin      `koanf:"admin"`
+	Limits     Limits     `koanf:"limits"`
+	Anonymous  Anonymous  `koanf:"anonymous"`
+	Ring       Ring       `koanf:"ring"`
+	Topics     Topics     `koanf:"topics"`
+	Publishing Publishing `koanf:"publish"`
+	Heartbeat  Heartbeat  `koanf:"heartbeat"`
+	Drain      Drain      `koanf:"drain"`
+	Echo       Echo       `koanf:"echo"`
+	Socket     Socket     `koanf:"socket"`
+	Log        Log        `koanf:"log"`
+}
+
+// Admin is the HTTP listener for publishing, metrics and the dashboard.
+type Admin struct {
+	Listen string `koanf:"listen" syntax:"address" usage:"address of the admin listener, host:port; it asks for no password, so keep it on loopback or a private network"`
+}
+
+// Limits bound what clients can make the server hold.
+type Limits struct {
+	MessageBytes               Bytes         `koanf:"message_bytes" min:"1KiB" max:"64MiB" usage:"largest WebSocket message or published line; a larger one is closed with 1009 or refused as too_large"`
+	Connections                Auto          `koanf:"connections" max:"100000000" usage:"open connections, those past it get 503; auto is what the limit on open files leaves"`
+	SubscriptionsPerConnection int           `koanf:"subscriptions_per_connection" min:"1" max:"1000000" usage:"filters one connection may subscribe to; those past it are too_many"`
+	Topics                     int           `koanf:"topics" min:"1" max:"100000000" usage:"topics held at once; a publish that would make one more is too_many"`
+	HandshakeTimeout           time.Duration `koanf:"handshake_timeout" min:"100ms" max:"5m" usage:"time from accept to the end of the HTTP request head"`
+	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it, closed with 4002"`
+	Fragments                  int           `koanf:"fragments" min:"1" max:"1000000" usage:"frames that one WebSocket message may be cut into"`
+}
+
+// Anonymous is what clients without a token may do.
+type Anonymous struct {
+	Subscribe []string `koanf:"subscribe" syntax:"filter" usage:"filters that clients without a token may subscribe to"`
+	Publish   []string `koanf:"publish" syntax:"filter" usage:"filters that clients without a token may publish to"`
+}
+
+// Ring bounds each topic's ring: what loops have still to take (in flight) and
+// what is kept after that for catching up (retained).
+type Ring struct {
+	InflightMessages   int   `koanf:"inflight_messages" min:"16" max:"1048576" usage:"messages of a topic that a loop has not taken yet; publishers wait past it"`
+	InflightBytes      Bytes `koanf:"inflight_bytes" min:"64KiB" max:"1GiB" usage:"bytes of a topic that a loop has not taken yet; publishers wait past it"`
+	InflightTotalBytes Bytes `koanf:"inflight_total_bytes" min:"1MiB" max:"1TiB" usage:"bytes of all topics that loops have not taken yet"`
+
+	RetainMessages   int           `koanf:"retain_messages" min:"1" max:"1048576" usage:"messages of a topic kept for last, since and slow readers; the last one is always kept"`
+	RetainBytes      Bytes         `koanf:"retain_bytes" min:"1KiB" max:"1GiB" usage:"bytes of a topic kept; the last message is always kept"`
+	RetainAge        time.Duration `koanf:"retain_age" min:"1s" max:"720h" usage:"age to which messages are kept; the last one is always kept"`
+	RetainTotalBytes Bytes         `koanf:"retain_total_bytes" min:"1MiB" max:"1TiB" usage:"bytes of all topics kept, the last messages aside"`
+}
+
+// Topics is the life of a topic.
+type Topics struct {
+	Idle time.Duration `koanf:"idle" min:"1s" max:"8760h" usage:"a topic without subscribers and messages goes away after this time"`
+}
+
+// Publishing is what publishers meet when a topic's ring is full.
+type Publishing struct {
+	Wait time.Duration `koanf:"wait" min:"10ms" max:"10m" usage:"longest wait of an HTTP publisher for room; then 503"`
+}
+
+// Heartbeat finds dead peers.
+type Heartbeat struct {
+	PingInterval time.Duration `koanf:"ping_interval" min:"1s" max:"1h" usage:"a connection that was silent this long is sent a ping"`
+	PongTimeout  time.Duration `koanf:"pong_timeout" min:"1s" max:"1h" usage:"a pinged connection that stays silent this long is closed with 4004"`
+}
+
+// Drain is how a stopping server lets its clients go.
+type Drain struct {
+	Timeout time.Duration `koanf:"timeout" min:"100ms" max:"1h" usage:"longest time from SIGTERM to exit"`
+	Spread  time.Duration `koanf:"spread" min:"0s" max:"1h" usage:"closes are spread over this time, 0s closes at once; never longer than drain.timeout"`
+}
+
+// Echo is the /echo endpoint.
+type Echo struct {
+	Enabled bool `koanf:"enabled" usage:"serve /echo, which sends every frame back"`
+}
+
+// Socket is what the kernel is asked for on each connection.
+type Socket struct {
+	SendBufferBytes Bytes `koanf:"send_buffer_bytes" min:"4KiB" max:"64MiB" usage:"kernel send buffer of a connection (SO_SNDBUF; the kernel doubles it)"`
+}
+
+// Log is the server's log on standard error.
+type Log struct {
+	Level  string `koanf:"level" oneof:"debug info warn error" usage:"least level that is logged"`
+	Format string `koanf:"format" oneof:"text json" usage:"form of a log line"`
+}
+
+// Default returns the settings of a server that was told nothing.
+func Default() Config {
+	return Config{
+		Listen: ":8080",
+		Admin:  Admin{Listen: "127.0.0.1:9080"},
+		Limits: Limits{
+			MessageBytes:               1 * MiB,
+			SubscriptionsPerConnection: 1024,
+			Topics:                     1_000_000,
+			HandshakeTimeout:           10 * time.Second,
+			RepliesBytes:               256 * KiB,
+			Fragments:                  4096,
+		},
+		Anonymous: Anonymous{Subscribe: []string{"#"}, Publish: []string{}},
+		Ring: Ring{
+			InflightMessages:   4096,
+			InflightBytes:      4 * MiB,
+			InflightTotalBytes: 256 * MiB,
+			RetainMessages:     4096,
+			RetainBytes:        1 * MiB,
+			RetainAge:          60 * time.Second,
+			RetainTotalBytes:   256 * MiB,
+		},
+		Topics:     Topics{Idle: 10 * time.Minute},
+		Publishing: Publishing{Wait: 10 * time.Second},
+		Heartbeat:  Heartbeat{PingInterval: 25 * time.Second, PongTimeout: 25 * time.Second},
+		Drain:      Drain{Timeout: 10 * time.Second, Spread: 5 * time.Second},
+		Echo:       Echo{Enabled: true},
+		Socket:     Socket{SendBufferBytes: 64 * KiB},
+		Log:        Log{Level: "info", Format: "text"},
+	}
+}

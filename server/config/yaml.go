@@ -1,0 +1,71 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// lineNumbers maps each key of a YAML text that has parsed to the line it stands on.
+func lineNumbers(data []byte) map[string]int {
+	lines := map[string]int{}
+	var doc yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc); err == nil && len(doc.Content) > 0 {
+		addLines(lines, doc.Content[0], "")
+	}
+	return lines
+}
+
+func addLines(lines map[string]int, n *yaml.Node, prefix string) {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name := prefix + n.Content[i].Value
+		lines[name] = n.Content[i].Line
+		addLines(lines, n.Content[i+1], name+".")
+	}
+}
+
+// Print writes c as a YAML file that [Load] reads back, with where each value
+// came from behind it.
+func Print(w io.Writer, c *Config, origins Origins) error {
+	var out strings.Builder
+	group := ""
+	for i := range allKeys() {
+		k := &allKeys()[i]
+		name, indent := k.Name, ""
+		if g, last, ok := strings.Cut(k.Name, "."); ok {
+			if g != group {
+				fmt.Fprintf(&out, "%s:\n", g)
+			}
+			group, name, indent = g, last, "  "
+		}
+		line := indent + name + ": " + yamlText(k.value(reflect.ValueOf(c).Elem()))
+		fmt.Fprintf(&out, "%-44s # %s\n", line, origins[k.Name])
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// yamlText writes a value so that YAML reads it back as the same: texts are
+// quoted, since # and : mean something there.
+func yamlText(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case string:
+		return strconv.Quote(x)
+	case []string:
+		quoted := make([]string, len(x))
+		for i, s := range x {
+			quoted[i] = strconv.Quote(s)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	default:
+		return text(v)
+	}
+}
