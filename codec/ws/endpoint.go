@@ -1,0 +1,184 @@
+package ws
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+// EventKind says what an Event is.
+type EventKind uint8
+
+// What can come out of an Endpoint.
+const (
+	NeedMore   EventKind = iota // nothing whole is left in the input
+	Message                     // a whole text or binary message: Op, Payload
+	PingEvent                   // Payload is to be sent back in a pong (RFC 6455 §5.5.2)
+	PongEvent                   // Payload as the peer chose it (§5.5.3)
+	CloseEvent                  // Code and Reason of the peer; answer, then read no more (§5.5.1)
+	Fail                        // the peer broke a rule: close with Code and Reason, read no more (§7.1.7)
+)
+
+// Event is one thing that the peer did. Payload aliases the input or the endpoint's buffer and is valid until the next
+// call of a method of the Endpoint.
+type Event struct {
+	Kind    EventKind
+	Op      Opcode
+	Payload []byte
+	Code    CloseCode
+	Reason  string
+}
+
+// Limits bounds what a peer may make an Endpoint hold.
+type Limits struct {
+	MessageBytesMax int // payload of a whole message; 0 admits empty messages alone
+	FragmentsMax    int // frames of one message; fewer than 1 admits unfragmented messages alone
+}
+
+// Endpoint is the receiving half of a server's connection: bytes in, events out. The zero value is ready. It belongs to
+// one goroutine, and holds memory only while a fragmented message is under way.
+type Endpoint struct {
+	buf    *bytebufferpool.ByteBuffer // payload of the frames so far; nil while there are none or they were all empty
+	frames int                        // of the message under way
+	op     Opcode                     // of the message under way; Continuation when there is none
+}
+
+// Next takes the next event out of src, which holds what came after the bytes that earlier calls consumed. n bytes are
+// consumed; the caller keeps the others and presents them again with more behind them. It is to be called until it says
+// NeedMore, which may itself have consumed fragments of a message. After CloseEvent and Fail there is nothing to read.
+//
+// Whole frames are unmasked in place; frames that are still incomplete are left as they came. No memory is taken on the
+// strength of a length that a peer merely announced.
+func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
+	if e.op == Continuation {
+		e.Release() // the message of the call before has been dealt with
+	}
+	for {
+		h, size, err := ParseHeader(src[n:])
+		if err != nil {
+			return fail(ProtocolError, err.Error()[len("ws: "):]), len(src)
+		}
+		if size == 0 {
+			return Event{}, n
+		}
+		if ev := e.admit(&h, l); ev.Kind == Fail {
+			return ev, len(src)
+		}
+		if uint64(len(src)-n-size) < h.Length {
+			return Event{}, n
+		}
+		payload := src[n+size:][:h.Length:h.Length]
+		Mask(payload, h.Mask, 0)
+		n += size + len(payload)
+		if ev := e.take(&h, payload); ev.Kind == Fail {
+			return ev, len(src)
+		} else if ev.Kind != NeedMore {
+			return ev, n
+		}
+	}
+}
+
+// Idle reports that no fragmented message is under way and no buffer is held: the value may be dropped, and a zero one
+// used in its place. It is never so between a fragmented message and the call of Next after it.
+func (e *Endpoint) Idle() bool { return e.op == Continuation && e.buf == nil }
+
+// Release forgets a message that is under way and gives its buffer back. The endpoint is as new.
+func (e *Endpoint) Release() {
+	if e.buf != nil {
+		bytebufferpool.Put(e.buf)
+	}
+	*e = Endpoint{}
+}
+
+// admit judges a frame by its header, before its payload is there.
+func (e *Endpoint) admit(h *Header, l *Limits) Event {
+	switch {
+	case h.RSV != 0:
+		return fail(ProtocolError, "reserved bits set without an extension") // §5.2
+	case !h.Masked:
+		return fail(ProtocolError, "frame from a client is not masked") // §5.1
+	case h.Op.Control():
+		return Event{}
+	case h.Op == Continuation && e.op == Continuation:
+		return fail(ProtocolError, "continuation without a message") // §5.4
+	case h.Op != Continuation && e.op != Continuation:
+		return fail(ProtocolError, "new message before the last one ended") // §5.4
+	case h.Length > uint64(max(0, l.MessageBytesMax-e.held())):
+		return fail(MessageTooBig, "message too big") // §7.4.1
+	case e.frames >= max(1, l.FragmentsMax), !h.Fin && e.frames+1 >= max(1, l.FragmentsMax):
+		return fail(MessageTooBig, "message in too many fragments")
+	default:
+		return Event{}
+	}
+}
+
+// take makes an event of a whole, unmasked frame; NeedMore when it was a fragment with others to come.
+func (e *Endpoint) take(h *Header, payload []byte) Event {
+	switch {
+	case h.Op == Ping:
+		return Event{Kind: PingEvent, Op: Ping, Payload: payload}
+	case h.Op == Pong:
+		return Event{Kind: PongEvent, Op: Pong, Payload: payload}
+	case h.Op == Close:
+		return closeEvent(payload)
+	case h.Fin && h.Op != Continuation:
+		return message(h.Op, payload)
+	}
+	if h.Op != Continuation {
+		e.op = h.Op
+	}
+	e.frames++
+	if len(payload) > 0 {
+		if e.buf == nil {
+			e.buf = bytebufferpool.Get()
+		}
+		e.buf.B = append(e.buf.B, payload...)
+	}
+	if !h.Fin {
+		return Event{}
+	}
+	op := e.op
+	e.op, e.frames = Continuation, 0
+	if e.buf == nil {
+		return message(op, payload)
+	}
+	return message(op, e.buf.B)
+}
+
+func (e *Endpoint) held() int {
+	if e.buf == nil {
+		return 0
+	}
+	return len(e.buf.B)
+}
+
+// message checks what can only be checked at a message's end (§8.1).
+func message(op Opcode, payload []byte) Event {
+	if op == Text && !utf8.Valid(payload) {
+		return fail(InvalidPayload, "text is not valid UTF-8")
+	}
+	return Event{Kind: Message, Op: op, Payload: payload}
+}
+
+// closeEvent reads the body of a close frame (§5.5.1).
+func closeEvent(body []byte) Event {
+	if len(body) == 0 {
+		return Event{Kind: CloseEvent, Op: Close, Code: NoStatus}
+	}
+	if len(body) == 1 {
+		return fail(ProtocolError, "close frame with a body of one byte")
+	}
+	code := CloseCode(binary.BigEndian.Uint16(body))
+	switch {
+	case !code.receivable():
+		return fail(ProtocolError, "invalid close code")
+	case !utf8.Valid(body[2:]):
+		return fail(InvalidPayload, "close reason is not valid UTF-8")
+	}
+	return Event{Kind: CloseEvent, Op: Close, Code: code, Payload: body[2:], Reason: string(body[2:])}
+}
+
+func fail(code CloseCode, reason string) Event {
+	return Event{Kind: Fail, Code: code, Reason: reason}
+}
