@@ -159,10 +159,10 @@ func fileLayer(path string) (layer, error) {
 	}, nil
 }
 
-// foreignEnv are names with our prefix that mean something else: those that
-// Kubernetes sets in every pod beside a Service called "megawire", and those of
-// our own tools.
-var foreignEnv = regexp.MustCompile(`^MEGAWIRE_(SERVICE_(HOST|PORT(_.*)?)|PORT(_.*)?|CONFIG|CAPTURES|TEST_.*)$`)
+// foreignEnv are names with our prefix, with their values, that mean something
+// else: what Kubernetes sets in every pod beside a Service called "megawire",
+// and what the commands and tests read by themselves.
+var foreignEnv = regexp.MustCompile(`^MEGAWIRE_(SERVICE_(HOST|PORT(_\w+)?)=|PORT=(tcp|udp|sctp)://|PORT_\d+_\w+=|CONFIG=|CAPTURES=|TEST_\w+=)`)
 
 func envLayer(environ []string) (layer, error) {
 	k := koanf.New(".")
@@ -173,7 +173,7 @@ func envLayer(environ []string) (layer, error) {
 			if key := keysByEnv()[name]; key != nil {
 				return key.Name, value
 			}
-			if foreignEnv.MatchString(name) {
+			if foreignEnv.MatchString(name + "=" + value) {
 				return "", nil
 			}
 			return name, value // no key has capitals: addTo refuses it by its own name
