@@ -1,5 +1,7 @@
 package http1
 
+import "bytes"
+
 // Bounds of a request's head.
 const (
 	HeadBytesMax = 8192 // request line and headers with the empty line that ends them
@@ -10,7 +12,7 @@ const (
 // can be parsed into again and again without allocating.
 type Request struct {
 	Method []byte
-	Host   []byte // of an absolute-form target, else the Host header
+	Host   []byte // with the port, if any; of an absolute-form target, else of the Host header
 	Path   []byte // still percent-encoded, begins with '/'
 	Query  []byte // still percent-encoded, without '?'; empty if none
 
@@ -24,13 +26,50 @@ type field struct {
 	name, nameEnd, value, valueEnd uint16
 }
 
+func (r *Request) name(i int) []byte {
+	return r.src[r.headers[i].name:r.headers[i].nameEnd]
+}
+
+func (r *Request) value(i int) []byte {
+	return r.src[r.headers[i].value:r.headers[i].valueEnd]
+}
+
 // Header gives the first value of a header and how many times the header appears. The name's case does not matter.
-func (r *Request) Header(name string) (value []byte, n int) { return nil, 0 }
+func (r *Request) Header(name string) (value []byte, n int) {
+	for i := range r.count {
+		if !equalFold(r.name(i), name) {
+			continue
+		}
+		if n++; n == 1 {
+			value = r.value(i)
+		}
+	}
+	return value, n
+}
 
-// HeaderToken reports whether the comma-separated list of a header, over all its instances, has the token (RFC 9110
-// §5.6.1). Case matters neither in name nor in token.
-func (r *Request) HeaderToken(name, token string) bool { return false }
+// Each yields the elements of a header's comma-separated list, over all its instances, until yield returns false (RFC 9110
+// §5.6.1). Empty elements are passed over. Quoted strings are not looked into.
+func (r *Request) Each(name string, yield func(element []byte) bool) {
+	for i := range r.count {
+		if !equalFold(r.name(i), name) {
+			continue
+		}
+		for rest := r.value(i); len(rest) > 0; {
+			var element []byte
+			element, rest, _ = bytes.Cut(rest, comma)
+			if element = bytes.Trim(element, " \t"); len(element) > 0 && !yield(element) {
+				return
+			}
+		}
+	}
+}
 
-// Parse reads the head that src begins with into r. n is its length in bytes with the empty line that ends it; it is 0,
-// without an error, while src does not hold all of it.
-func Parse(src []byte, r *Request) (n int, err *Error) { return 0, nil }
+// HeaderToken reports whether the comma-separated list of a header, over all its instances, has the token. Case matters
+// neither in name nor in token.
+func (r *Request) HeaderToken(name, token string) (found bool) {
+	r.Each(name, func(element []byte) bool {
+		found = equalFold(element, token)
+		return !found
+	})
+	return found
+}

@@ -1,24 +1,132 @@
 package ws
 
-import "github.com/megawire/megawire/codec/http1"
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"slices"
+
+	"github.com/megawire/megawire/codec/http1"
+)
+
+const (
+	acceptGUID     = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // RFC 6455 §1.3
+	keyBytes       = 16                                     // of the nonce (§4.1)
+	keyTextBytes   = 24                                     // of the nonce in base64
+	acceptBytesMax = 28                                     // of a SHA-1 in base64
+)
 
 // UpgradeOptions says what an endpoint agrees to.
 type UpgradeOptions struct {
-	// Subprotocols that the endpoint speaks (RFC 6455 §1.9). A client may leave out to offer any; one that offers
-	// others alone is refused.
+	// Subprotocols that the endpoint speaks (§1.9). A client may leave out to offer any; one that offers others alone is
+	// refused, as a browser would drop the connection anyway, without saying why.
 	Subprotocols []string
 }
 
-// AppendUpgrade appends the 101 response to an upgrade request, or says what is wrong with it; dst is then returned as
-// it was.
+// AppendUpgrade appends the 101 response to an upgrade request (§4.2.2), or says what is wrong with it; dst is then
+// returned as it was. Extensions are declined by not naming them (§9.1).
 func AppendUpgrade(dst []byte, r *http1.Request, o UpgradeOptions) ([]byte, *http1.Error) {
-	return dst, nil
+	if err := checkUpgrade(r); err != nil {
+		return dst, err
+	}
+	key, err := upgradeKey(r)
+	if err != nil {
+		return dst, err
+	}
+	subprotocol, err := choose(r, o.Subprotocols)
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	dst = appendAccept(append(dst, "Sec-WebSocket-Accept: "...), key)
+	if subprotocol != "" {
+		dst = append(append(dst, "\r\nSec-WebSocket-Protocol: "...), subprotocol...)
+	}
+	return append(dst, "\r\n\r\n"...), nil
 }
 
-// AppendClientRequest appends a client's upgrade request.
-func AppendClientRequest(dst []byte, host, target string, key [16]byte, subprotocols ...string) []byte {
-	return dst
+// checkUpgrade tells whether the request asks for a WebSocket at all, and in our version (§4.2.1, 1 to 4 and 6).
+func checkUpgrade(r *http1.Request) *http1.Error {
+	if string(r.Method) != "GET" {
+		return &http1.Error{
+			Status: 405, Code: "method_not_allowed", Message: "a WebSocket is opened with GET",
+			Header: []string{"Allow: GET"},
+		}
+	}
+	if !r.HeaderToken("Upgrade", "websocket") || !r.HeaderToken("Connection", "upgrade") {
+		return upgradeRequired("this is a WebSocket endpoint: Upgrade: websocket and Connection: Upgrade are required")
+	}
+	version, n := r.Header("Sec-WebSocket-Version")
+	switch {
+	case n > 1:
+		return badRequest("more than one Sec-WebSocket-Version") // §11.3.5
+	case string(version) != "13":
+		return upgradeRequired("Sec-WebSocket-Version must be 13") // §4.4
+	}
+	return nil
 }
 
-// ParseClientResponse checks the server's answer to an upgrade request made with key.
-func ParseClientResponse(src []byte, key [16]byte) (n int, err error) { return 0, nil }
+// upgradeKey gives the client's nonce as it came (§4.2.1, 5).
+func upgradeKey(r *http1.Request) ([]byte, *http1.Error) {
+	key, n := r.Header("Sec-WebSocket-Key")
+	switch {
+	case n == 0:
+		return nil, badRequest("Sec-WebSocket-Key missing")
+	case n > 1:
+		return nil, badRequest("more than one Sec-WebSocket-Key") // §11.3.1
+	case len(key) != keyTextBytes:
+		return nil, badRequest("Sec-WebSocket-Key must be 16 bytes in base64")
+	}
+	var nonce [base64DecodedMax]byte
+	if n, err := base64.StdEncoding.Decode(nonce[:], key); err != nil || n != keyBytes {
+		return nil, badRequest("Sec-WebSocket-Key must be 16 bytes in base64")
+	}
+	return key, nil
+}
+
+const base64DecodedMax = keyTextBytes / 4 * 3
+
+// choose takes the first subprotocol offered that is spoken here (§4.2.2, 5): the client's order says what it prefers
+// (§4.1, 10).
+func choose(r *http1.Request, spoken []string) (chosen string, err *http1.Error) {
+	offered := false
+	r.Each("Sec-WebSocket-Protocol", func(name []byte) bool {
+		offered = true
+		i := slices.IndexFunc(spoken, func(s string) bool { return s == string(name) })
+		if i >= 0 {
+			chosen = spoken[i]
+		}
+		return i < 0
+	})
+	if !offered || chosen != "" {
+		return chosen, nil
+	}
+	if len(spoken) == 0 {
+		return "", badRequest("this endpoint speaks no subprotocol, offer none")
+	}
+	message := "none of the offered subprotocols is spoken here, only"
+	for _, s := range spoken {
+		message += " " + s
+	}
+	return "", badRequest(message)
+}
+
+// appendAccept appends the proof that the key was understood (§4.2.2, 5.4).
+func appendAccept(dst, key []byte) []byte {
+	var text [keyTextBytes + len(acceptGUID)]byte
+	copy(text[:], key)
+	copy(text[keyTextBytes:], acceptGUID)
+	sum := sha1.Sum(text[:])
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
+}
+
+// upgradeRequired says what to ask for instead (RFC 9110 §15.5.22, RFC 6455 §4.4).
+func upgradeRequired(message string) *http1.Error {
+	return &http1.Error{
+		Status: 426, Code: "upgrade_required", Message: message,
+		Header: []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"},
+	}
+}
+
+func badRequest(message string) *http1.Error {
+	return &http1.Error{Status: 400, Code: "bad_request", Message: message}
+}
