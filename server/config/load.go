@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
@@ -107,10 +108,21 @@ func (l layer) refuse(name string, raw any) error {
 		}
 		return fmt.Errorf("%s: %s is a group of keys, not a value", l.where(name), name)
 	}
+	if planned(name) {
+		return fmt.Errorf("%s: %s is not built yet", l.where(name), name)
+	}
 	if hint := l.hint(name); hint != "" {
-		return fmt.Errorf("%s: unknown key; did you mean %s?", l.where(name)+": "+name, hint)
+		return fmt.Errorf("%s: %s: unknown key; did you mean %s?", l.where(name), name, hint)
 	}
 	return fmt.Errorf("%s: %s: unknown key; \"megawire config print\" lists them all", l.where(name), name)
+}
+
+// planned reports whether name belongs to a group of keys that is to come: it is
+// refused as such, so that nobody looks for a typing error.
+func planned(name string) bool {
+	name = strings.ToLower(strings.TrimPrefix(name, envPrefix))
+	group, _, _ := strings.Cut(strings.ReplaceAll(name, "_", "."), ".")
+	return slices.Contains([]string{"tls", "auth"}, group)
 }
 
 // setRaw stores what a YAML file, a variable or a flag gave.

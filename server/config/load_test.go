@@ -104,6 +104,8 @@ func TestRefused(t *testing.T) {
 		{says: "a key like no other", file: "zzzzzzzzzzzzzzzzzzzz: 5\n", want: []string{"unknown key", "config print"}},
 		{says: "a misspelt variable", environ: []string{"MEGAWIRE_LISTN=:1"}, want: []string{"environment", "MEGAWIRE_LISTN", "did you mean MEGAWIRE_LISTEN?"}},
 		{says: "a port where Kubernetes would write a URL", environ: []string{"MEGAWIRE_PORT=8081"}, want: []string{"MEGAWIRE_PORT: unknown key"}},
+		{says: "a key that is to come", file: "tls:\n  cert: x\n", want: []string{"m.yaml:2", "tls.cert is not built yet"}},
+		{says: "the same as a variable", environ: []string{"MEGAWIRE_TLS_CERT=x"}, want: []string{"MEGAWIRE_TLS_CERT is not built yet"}},
 		{says: "two faults are both told", file: "limits:\n  topics: -1\n  fragments: many\n", want: []string{"m.yaml:2", "below the least, 1", "m.yaml:3", "not a whole number"}},
 		{says: "a section as a value", file: "limits: 5\n", want: []string{"group of keys"}},
 		{says: "a value as a section", file: "listen:\n  port: 5\n", want: []string{"listen.port", "unknown key"}},

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/megawire/megawire/internal/buildinfo"
+	"github.com/megawire/megawire/server"
+	"github.com/megawire/megawire/server/config"
+)
+
+func newServeCommand() *cobra.Command {
+	var settings settingsFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Run the server until SIGTERM or SIGINT. It then lets its clients go and leaves\n" +
+			"with 0; a second signal ends it at once with 1.\n\n" +
+			"Every key of the configuration file is also a flag and an environment variable:\n" +
+			"ring.retain_age is --ring.retain_age and MEGAWIRE_RING_RETAIN_AGE.",
+		Example: "  megawire serve --demo\n  megawire serve --config megawire.yaml --listen :9000",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := settings.load(cmd)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.OutOrStdout(), cfg)
+		},
+	}
+	settings.register(cmd)
+	return cmd
+}
+
+func serve(out io.Writer, cfg config.Config) error {
+	log := newLogger(os.Stderr, cfg.Log)
+	ctx, stop := stopOnSignal(log)
+	defer stop()
+
+	srv, err := server.New(cfg, log)
+	if err != nil {
+		return explainServe(err, &cfg)
+	}
+	info := buildinfo.Get()
+	log.Info("starting", "version", info.Version, "commit", info.Commit,
+		"websocket", publicURL(&cfg), "admin", adminURL(&cfg))
+	if cfg.Demo {
+		announceDemo(out, &cfg)
+	}
+	if err := srv.Run(ctx); err != nil {
+		return explainServe(err, &cfg)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// stopOnSignal ends the context at the first SIGTERM or SIGINT and the process
+// at the second: somebody who asks twice does not want to wait for the drain.
+func stopOnSignal(log *slog.Logger) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		select {
+		case s := <-signals:
+			log.Info("stopping; another signal ends it at once", "signal", s.String())
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+		s := <-signals
+		log.Warn("ended by a second signal, clients were not told", "signal", s.String())
+		os.Exit(exitFailed)
+	}()
+	return ctx, cancel
+}
+
+func newLogger(w io.Writer, c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		panic("serve: log.level passed the check of the configuration and is not slog's: " + err.Error())
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func announceDemo(out io.Writer, cfg *config.Config) {
+	fmt.Fprintf(out, `
+  Megawire with its demo feed
+
+  see it     %[2]s
+  clients    %[1]s?topics=ticker/%%23
+  publish    curl -H 'Content-Type: application/json' -d '{"topic":"chat/lobby","data":"hello"}' %[2]sv1/publish
+  stop       Ctrl-C
+
+`, publicURL(cfg), adminURL(cfg))
+}
+
+func publicURL(cfg *config.Config) string { return "ws://" + dialable(cfg.Listen) + "/ws" }
+func adminURL(cfg *config.Config) string  { return "http://" + dialable(cfg.Admin.Listen) + "/" }
+
+// dialable turns an address to listen on into one to connect to from here.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// explainServe adds to an error of the system what to do about it.
+func explainServe(err error, cfg *config.Config) error {
+	listen, admin := portOf(cfg.Listen), portOf(cfg.Admin.Listen)
+	key, port := "listen", listen
+	if strings.Contains(err.Error(), ":"+admin) && !strings.Contains(err.Error(), ":"+listen) {
+		key, port = "admin.listen", admin
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w\n  another process has port %s: \"ss -ltnp 'sport = :%s'\" shows which; or choose another with --%s", err, port, port, key)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w\n  a port below 1024 needs CAP_NET_BIND_SERVICE (deploy/megawire.service gives it); or choose another with --%s", err, key)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w\n  no interface of this machine has that address (\"ip addr\" lists them); set another with --%s", err, key)
+	default:
+		return err
+	}
+}
+
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
