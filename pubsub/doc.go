@@ -1,0 +1,32 @@
+// Package pubsub holds topics, their recent messages, and who is subscribed to them.
+//
+// It knows neither sockets nor wire formats: encoders turn a message into bytes, a sink takes the
+// bytes of one subscriber. It has no goroutine and no clock of its own; both clocks are handed in.
+//
+// # Threads
+//
+// A Hub and its topics may be used from any goroutine. Publishing takes the lock of one topic,
+// appends to that topic's ring and marks the topic dirty in every shard with interest in it; it never
+// walks subscribers. A Shard belongs to one event loop: all its methods, other than the marking by
+// publishers, run there and take no lock per subscriber.
+//
+// # The way of a message
+//
+// The ring is the only queue. When its loop gives a shard a turn, the shard takes each dirty topic's
+// ring from its cursor to the head as a batch, encoded once for each kind of encoding, and notes the
+// batch on each subscriber (part one of a turn). Then each subscriber with notes gets one write of
+// all of them, across topics (part two). Both parts are cut into slices, so that reads go on between
+// them; what is published meanwhile joins the notes of those still waiting.
+//
+// # Slow readers
+//
+// A subscriber whose write the kernel did not take whole holds no copies: the rest of the frame that
+// was under way stays a reference into shared bytes, and a lag record says which of its topics have
+// news, and from which position. When it drains it is served from the rings, and told of the gap
+// where a ring no longer holds what it missed.
+//
+// # Positions and sequence numbers
+//
+// A position counts the messages of a topic in this process, densely from 0; rings and cursors are
+// in positions. A sequence number is what clients see; the Broker gives it.
+package pubsub

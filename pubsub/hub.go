@@ -1,0 +1,185 @@
+package pubsub
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// Options configures a Hub. Every bound must be above zero.
+type Options struct {
+	Encoders []Encoder    // by Kind; the first is that of most subscribers, and encodes at publication
+	Epoch    string       // names this run of the sequence numbers
+	Wall     func() int64 // Unix milliseconds
+	Clock    func() int64 // monotonic nanoseconds, for slicing turns
+
+	// What loops have not yet taken. A publisher beyond it waits or is refused.
+	InFlightMessagesMax   int // of a topic
+	InFlightBytesMax      int // of a topic
+	InFlightTotalBytesMax int // of all topics
+
+	// What is kept of a topic after that. Its newest message is always kept.
+	RetainMessagesMax   int
+	RetainBytesMax      int
+	RetainMillisMax     int64
+	RetainTotalBytesMax int // of all topics
+
+	TopicsMax        int
+	TopicIdleMillis  int64 // a topic without subscribers and publications for so long goes away
+	SubscriptionsMax int   // of one subscriber
+
+	SliceNanos int64 // how long a shard's turn may take before reads get theirs
+}
+
+func (o *Options) check() error {
+	if len(o.Encoders) == 0 || len(o.Encoders) > KindsMax || o.Wall == nil || o.Clock == nil || o.Epoch == "" {
+		return errors.New("pubsub: Options want 1 to 4 encoders, an epoch and two clocks")
+	}
+	for _, n := range []int64{
+		int64(o.InFlightMessagesMax), int64(o.InFlightBytesMax), int64(o.InFlightTotalBytesMax),
+		int64(o.RetainMessagesMax), int64(o.RetainBytesMax), o.RetainMillisMax, int64(o.RetainTotalBytesMax),
+		int64(o.TopicsMax), o.TopicIdleMillis, int64(o.SubscriptionsMax), o.SliceNanos,
+	} {
+		if n <= 0 {
+			return errors.New("pubsub: every bound in Options must be above zero")
+		}
+	}
+	return nil
+}
+
+// stripes is how many locks the index of topics is spread over; a power of two.
+const stripes = 64
+
+type stripe struct {
+	mu     sync.RWMutex
+	topics map[string]*topic
+}
+
+// Hub is all topics of a process. Its methods may be called from any goroutine.
+type Hub struct {
+	o      Options
+	broker Broker
+	seed   maphash.Seed
+	index  [stripes]stripe
+
+	topics    atomic.Int64
+	floor     atomic.Uint64 // the highest sequence number of any topic that expired
+	ringBytes atomic.Int64
+	inFlight  atomic.Int64
+
+	roomMu sync.Mutex
+	room   chan struct{} // closed when inFlight has fallen; nil while nobody waits
+}
+
+// New returns a hub with the in-process broker.
+func New(o Options) (*Hub, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	h := &Hub{o: o, seed: maphash.MakeSeed()}
+	for i := range h.index {
+		h.index[i].topics = make(map[string]*topic)
+	}
+	h.broker = &inProcess{hub: h}
+	return h, nil
+}
+
+// Publish checks a publication and hands it to the broker. It never waits: ErrNoRoom says that loops
+// lag behind. ErrPending says that done will be called, later and on any goroutine; otherwise the
+// publication is decided on return and done is not called.
+func (h *Hub) Publish(p *Publication, done func(Receipt, error)) (Receipt, error) {
+	if !ValidTopic(p.Topic) {
+		return Receipt{}, ErrBadTopic
+	}
+	return h.broker.Publish(p, done)
+}
+
+// PublishWait is Publish for a goroutine that can wait for room, and for the broker, until ctx ends.
+func (h *Hub) PublishWait(ctx context.Context, p *Publication) (Receipt, error) {
+	type result struct {
+		r   Receipt
+		err error
+	}
+	later := make(chan result, 1)
+	for {
+		r, err := h.Publish(p, func(r Receipt, err error) { later <- result{r, err} })
+		switch {
+		case errors.Is(err, ErrPending):
+			select {
+			case got := <-later:
+				return got.r, got.err
+			case <-ctx.Done():
+				return Receipt{}, ctx.Err()
+			}
+		case errors.Is(err, ErrNoRoom):
+			select {
+			case <-h.whenRoom(p):
+			case <-ctx.Done():
+				return Receipt{}, err
+			}
+		default:
+			return r, err
+		}
+	}
+}
+
+var roomNow = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// whenRoom returns a channel that is closed when it is worth trying again.
+func (h *Hub) whenRoom(p *Publication) <-chan struct{} {
+	t := h.lookup(p.Topic)
+	if t == nil {
+		return roomNow
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.hasRoom(cost(p)):
+		return roomNow
+	case t.inFlight > 0:
+		if t.room == nil {
+			t.room = make(chan struct{})
+		}
+		return t.room
+	}
+	h.roomMu.Lock()
+	defer h.roomMu.Unlock()
+	if h.inFlight.Load() < int64(h.o.InFlightTotalBytesMax) {
+		return roomNow
+	}
+	if h.room == nil {
+		h.room = make(chan struct{})
+	}
+	return h.room
+}
+
+// addInFlight moves the sum of what is in flight, and wakes those who wait for it to fall.
+func (h *Hub) addInFlight(delta int64) {
+	before := h.inFlight.Add(delta) - delta
+	if delta > 0 || before < int64(h.o.InFlightTotalBytesMax) {
+		return
+	}
+	h.roomMu.Lock()
+	defer h.roomMu.Unlock()
+	if h.room != nil {
+		close(h.room)
+		h.room = nil
+	}
+}
+
+// cost is about how many bytes a publication will take in its topic's ring.
+func cost(p *Publication) int { return len(p.Payload) + len(p.Topic) + recordBytes }
+
+// Stats is a snapshot of a hub's gauges.
+type Stats struct {
+	Topics        int64
+	RingBytes     int64
+	InFlightBytes int64
+}
+
+// Stats may be called from any goroutine.
+func (h *Hub) Stats() Stats {
+	return Stats{Topics: h.topics.Load(), RingBytes: h.ringBytes.Load(), InFlightBytes: h.inFlight.Load()}
+}

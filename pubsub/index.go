@@ -1,0 +1,117 @@
+package pubsub
+
+import (
+	"hash/maphash"
+	"strings"
+)
+
+func (h *Hub) stripe(name string) *stripe {
+	return &h.index[maphash.String(h.seed, name)&(stripes-1)]
+}
+
+func (h *Hub) lookup(name string) *topic {
+	s := h.stripe(name)
+	s.mu.RLock()
+	t := s.topics[name]
+	s.mu.RUnlock()
+	return t
+}
+
+// hold returns the topic of that name, locked, and makes it if there is none.
+func (h *Hub) hold(name string) (*topic, error) {
+	for {
+		t := h.lookup(name)
+		if t == nil {
+			var err error
+			if t, err = h.create(name); err != nil {
+				return nil, err
+			}
+		}
+		t.mu.Lock()
+		if !t.gone {
+			return t, nil
+		}
+		t.mu.Unlock()
+	}
+}
+
+func (h *Hub) create(name string) (*topic, error) {
+	s := h.stripe(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.topics[name]; t != nil {
+		return t, nil
+	}
+	if h.topics.Add(1) > int64(h.o.TopicsMax) {
+		h.topics.Add(-1)
+		return nil, ErrTooManyTopics
+	}
+	// A topic that expired went on to floor at most, so this one's numbers are above all it had.
+	t := &topic{hub: h, name: strings.Clone(name), seq: h.floor.Load(), used: h.o.Wall()}
+	s.topics[t.name] = t
+	return t, nil
+}
+
+// Sweep applies the bounds of age to a part of the topics, and lets those go that nobody uses. Call it
+// with part rising by one, about SweepParts times in a minute, from any goroutine.
+func (h *Hub) Sweep(part int) {
+	s := &h.index[part&(stripes-1)]
+	now := h.o.Wall()
+	s.mu.RLock()
+	all := make([]*topic, 0, len(s.topics))
+	for _, t := range s.topics {
+		all = append(all, t)
+	}
+	s.mu.RUnlock()
+	for _, t := range all {
+		t.mu.Lock()
+		t.evict(now)
+		t.shrink()
+		idle := len(t.links) == 0 && now-t.used > h.o.TopicIdleMillis
+		t.mu.Unlock()
+		if idle {
+			h.expire(s, t, now)
+		}
+	}
+}
+
+// SweepParts is how many calls of Sweep go once over all topics.
+const SweepParts = stripes
+
+func (h *Hub) expire(s *stripe, t *topic, now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.links) > 0 || now-t.used <= h.o.TopicIdleMillis {
+		return
+	}
+	for {
+		floor := h.floor.Load()
+		if floor >= t.seq || h.floor.CompareAndSwap(floor, t.seq) {
+			break
+		}
+	}
+	t.gone = true
+	h.ringBytes.Add(-t.ring.bytes)
+	delete(s.topics, t.name)
+	h.topics.Add(-1)
+}
+
+// shrink gives a quiet topic's newest message a buffer of its own size, in place of the large chunk and
+// the long ring that its busy times left. The caller holds mu.
+func (t *topic) shrink() {
+	if t.ring.len() != 1 || len(t.ring.slots) <= 1 {
+		return
+	}
+	t.ring.resize(1)
+	r := t.ring.at(t.ring.tail)
+	r.payload = append([]byte(nil), r.payload...)
+	for k := range t.logs {
+		t.logs[k] = encodedLog{}
+	}
+	if r.exclude == nil {
+		t.excludedTo = 0
+	}
+	t.encode(&t.logs[0], 0, t.ring.tail, t.ring.head)
+}

@@ -1,0 +1,50 @@
+package pubsub
+
+// record is what a topic keeps of one message beside its encodings.
+type record struct {
+	seq, prev uint64
+	ts        int64
+	payload   []byte // shared bytes, mostly a part of the first kind's encoding
+	exclude   *exclusion
+	size      uint32 // bytes of the ring that count for its bounds
+	content   Content
+}
+
+// recordBytes is what a message costs the ring beside its encoding.
+const recordBytes = 80
+
+// ring keeps the records of positions tail to head-1 in a circular buffer that doubles as needed.
+// Its owner bounds it. Guarded by the topic's lock.
+type ring struct {
+	slots      []record // length zero or a power of two
+	tail, head uint64
+	bytes      int64 // sum of the records' sizes
+}
+
+func (r *ring) len() int { return int(r.head - r.tail) }
+
+func (r *ring) at(pos uint64) *record { return &r.slots[pos&uint64(len(r.slots)-1)] }
+
+func (r *ring) push(rec record) {
+	if r.len() == len(r.slots) {
+		r.resize(max(1, 2*len(r.slots)))
+	}
+	*r.at(r.head) = rec
+	r.head++
+	r.bytes += int64(rec.size)
+}
+
+func (r *ring) pop() {
+	rec := r.at(r.tail)
+	r.bytes -= int64(rec.size)
+	*rec = record{}
+	r.tail++
+}
+
+func (r *ring) resize(n int) {
+	old := *r
+	r.slots = make([]record, n)
+	for pos := r.tail; pos < r.head; pos++ {
+		*r.at(pos) = *old.at(pos)
+	}
+}

@@ -1,0 +1,150 @@
+package pubsub
+
+import (
+	"github.com/megawire/megawire/internal/slab"
+)
+
+// SubscriberID names a subscriber of one shard. 0 is none.
+type SubscriberID uint32
+
+// Sink takes the bytes that a shard has for its subscribers. It is called on the shard's loop, during
+// Turn, and must not call the shard from within.
+type Sink interface {
+	// Write sends p, which holds whole frames, and returns how many bytes were taken. If fewer than
+	// all, the shard calls Rest at once and then leaves the subscriber alone until Drained. p is good
+	// for the call only. A connection that has failed takes everything.
+	Write(owner uint32, p []byte) int
+	// Rest hands over what is left of the frame that was under way: shared bytes that do not change,
+	// possibly none. The sink sends them before anything else and then calls Drained.
+	Rest(owner uint32, rest []byte)
+	// Overrun says that the subscriber lost messages and its kind has no way to tell it so.
+	Overrun(owner uint32)
+	// Client is the identity of the owner, to hold against exclusions.
+	Client(owner uint32) ClientID
+}
+
+// Shard is one loop's subscribers, and what it has taken of the topics they want. All its methods
+// belong to that loop.
+type Shard struct {
+	hub     *Hub
+	sink    Sink
+	mailbox mailbox
+
+	subscribers   slab.Slab[subscriber]
+	subscriptions slab.Slab[subscription]
+	locals        slab.Slab[local]
+	byTopic       map[*topic]uint32            // to locals
+	crowded       map[uint32]map[uint32]uint32 // subscriber to local to subscription, for those with many
+
+	spans slab.Slab[span]
+	notes slab.Slab[note]
+	lags  slab.Slab[lag]
+
+	pending   fifo[*link]  // dirty links not yet taken
+	walks     fifo[*walk]  // begun and not done, the first under way
+	walksFree []*walk      // for reuse
+	queue     fifo[uint32] // subscribers with something to write
+	scratch   []byte       // where several pieces become one write
+	pieces    []piece
+
+	counts Counts
+}
+
+// Counts are a shard's totals since its start, and two gauges. Its loop keeps them.
+type Counts struct {
+	Deliveries  uint64 // messages handed to the sink whole
+	Batches     uint64 // runs of messages taken from topics
+	Writes      uint64 // calls of Sink.Write
+	Short       uint64 // of which were not taken whole
+	Gaps        uint64 // notices of missing messages, by slowness
+	GapMessages uint64 // messages they spoke of
+	Excluded    uint64 // messages a publisher left a subscriber out of
+	Overruns    uint64 // subscribers that could not be told of a gap
+
+	Subscriptions int64 // gauge
+	Lagging       int64 // gauge: subscribers with a lag record
+}
+
+// subscriber is one session's place in a shard: 32 bytes, without pointers.
+type subscriber struct {
+	owner  uint32 // the sink's name for it
+	first  uint32 // its subscriptions
+	count  uint32
+	note   uint32 // the first span noted on it; further ones hang on more
+	more   uint32 // the last of a ring of notes
+	lag    uint32 // its lag record, while it has one
+	notes  uint16
+	kind   Kind
+	queued bool // stands in the shard's queue; survives the subscriber, as its place there does
+
+	blocked bool // the sink has not said Drained
+	live    bool
+}
+
+// subscription ties a subscriber to a topic: 24 bytes.
+type subscription struct {
+	subscriber uint32
+	local      uint32
+	at         uint32 // its place in the local's entries
+	next, prev uint32 // the subscriber's other subscriptions
+	behind     bool   // has a mark in the lag record
+}
+
+// local is a topic as this shard knows it.
+type local struct {
+	link    *link
+	entries []entry
+	kinds   [KindsMax]uint32 // entries of each kind
+	cursor  uint64           // the position up to which batches were taken
+	prev    uint64           // the sequence number before cursor
+	walk    *walk            // under way
+	holes   []uint32         // entries removed while a walk was under way
+	joining bool             // somebody is about to be added, so it is not to end
+}
+
+type entry struct{ subscriber, subscription uint32 }
+
+// crowd is from how many subscriptions on a subscriber's are found by a map.
+const crowd = 48
+
+// NewShard returns a shard of the hub. wake must arrange that the loop calls Turn soon; it is called
+// from any goroutine, and may be called more often than turns are taken.
+func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
+	return &Shard{
+		hub: h, sink: sink, mailbox: mailbox{wake: wake},
+		byTopic: make(map[*topic]uint32), crowded: make(map[uint32]map[uint32]uint32),
+		scratch: make([]byte, 0, writeBytesMax),
+	}
+}
+
+// NewSubscriber adds a subscriber that the sink knows as owner.
+func (s *Shard) NewSubscriber(owner uint32, kind Kind) SubscriberID {
+	id := s.subscribers.New()
+	u := s.subscribers.At(id)
+	*u = subscriber{owner: owner, kind: kind, live: true, queued: u.queued}
+	return SubscriberID(id)
+}
+
+// Remove ends a subscriber with all it has.
+func (s *Shard) Remove(id SubscriberID) {
+	u := s.subscribers.At(uint32(id))
+	for u.first != 0 {
+		s.drop(u.first)
+	}
+	s.forgetNotes(u)
+	if u.lag != 0 {
+		s.endLag(u)
+	}
+	*u = subscriber{queued: u.queued}
+	s.subscribers.FreeAsIs(uint32(id))
+}
+
+// Counts is a copy of the shard's counts.
+func (s *Shard) Counts() Counts {
+	c := s.counts
+	c.Subscriptions, c.Lagging = int64(s.subscriptions.Len()), int64(s.lags.Len())
+	return c
+}
+
+// Lagging reports whether the subscriber is being caught up from the rings.
+func (s *Shard) Lagging(id SubscriberID) bool { return s.subscribers.At(uint32(id)).lag != 0 }

@@ -1,0 +1,143 @@
+package pubsub
+
+import "sort"
+
+// enqueue puts a subscriber in line for a write.
+func (s *Shard) enqueue(id uint32, u *subscriber) {
+	if !u.queued && !u.blocked {
+		u.queued = true
+		s.queue.push(id)
+	}
+}
+
+// writeNotes is part two of a turn.
+func (s *Shard) writeNotes(until int64) {
+	for n := 0; s.queue.len() > 0; n++ {
+		if n == writesPerLook {
+			if s.hub.o.Clock() >= until {
+				return
+			}
+			n = 0
+		}
+		id := s.queue.pop()
+		u := s.subscribers.At(id)
+		u.queued = false
+		if u.live && !u.blocked {
+			s.write(id, u)
+		}
+	}
+}
+
+// write gives a subscriber one write of what is noted on it, after the rings have been asked if it lags
+// behind.
+func (s *Shard) write(id uint32, u *subscriber) {
+	if u.note == 0 && u.lag != 0 {
+		s.recover(u)
+	}
+	if u.note != 0 {
+		p, notes := s.gather(u)
+		s.counts.Writes++
+		if n := s.sink.Write(u.owner, p); n < len(p) {
+			s.short(id, u, n)
+			return
+		}
+		for range notes {
+			s.sent(s.popNote(u))
+		}
+	}
+	switch {
+	case u.note != 0:
+		s.enqueue(id, u)
+	case u.lag == 0:
+	case s.lags.At(u.lag).marks.len() > 0:
+		s.enqueue(id, u)
+	default:
+		s.endLag(u)
+	}
+}
+
+// gather returns the bytes of one write, and how many notes they are: shared bytes as they are where
+// there is one note, else a copy in the shard's scratch.
+func (s *Shard) gather(u *subscriber) (p []byte, notes int) {
+	first := s.spans.At(u.note).buf
+	if u.more == 0 {
+		return first, 1
+	}
+	s.scratch = append(s.scratch[:0], first...)
+	notes = 1
+	for n := s.notes.At(u.more).next; ; {
+		x := s.notes.At(n)
+		buf := s.spans.At(x.span).buf
+		if len(s.scratch)+len(buf) > writeBytesMax {
+			break
+		}
+		s.scratch = append(s.scratch, buf...)
+		notes++
+		if n == u.more {
+			break
+		}
+		n = x.next
+	}
+	if notes == 1 {
+		return first, 1
+	}
+	return s.scratch, notes
+}
+
+func (s *Shard) sent(h uint32) {
+	if sp := s.spans.At(h); !sp.notice {
+		s.counts.Deliveries += uint64(sp.len())
+	}
+	s.release(h)
+}
+
+// short deals with a write of which only n bytes were taken. The frame that is under way is left to the
+// sink; all that has not begun becomes marks again, so that a slow reader holds no messages.
+func (s *Shard) short(id uint32, u *subscriber, n int) {
+	s.counts.Short++
+	u.blocked = true
+	s.startLag(u)
+	var rest []byte
+	for begun := true; u.note != 0; {
+		h := s.popNote(u)
+		sp := s.spans.At(h)
+		if begun && n >= len(sp.buf) {
+			n -= len(sp.buf)
+			s.sent(h)
+			continue
+		}
+		resume := 0
+		if begun {
+			rest, resume = sp.split(n)
+			begun = false
+		}
+		if !sp.notice {
+			s.counts.Deliveries += uint64(resume)
+		}
+		if resume < sp.len() {
+			s.markBack(u, s.find(id, sp.local), sp.first+uint64(resume), sp.prevOf(resume))
+		}
+		s.release(h)
+	}
+	s.sink.Rest(u.owner, rest)
+}
+
+// split returns what is left of the message that ends the first n bytes, and the message after it.
+func (p *piece) split(n int) (rest []byte, resume int) {
+	i := sort.Search(p.len(), func(i int) bool { return p.end(i) > n })
+	if i == 0 && n == 0 || i > 0 && p.end(i-1) == n {
+		return nil, i
+	}
+	return p.buf[n:p.end(i)], i + 1
+}
+
+// Drained says that the sink has sent the rest it was left with and can take more.
+func (s *Shard) Drained(id SubscriberID) {
+	u := s.subscribers.At(uint32(id))
+	if !u.blocked {
+		return
+	}
+	u.blocked = false
+	s.enqueue(uint32(id), u)
+	s.mailbox.wake()
+}
