@@ -1,5 +1,10 @@
 package native
 
+import "errors"
+
+// ErrPush is a text that no server of this protocol sends.
+var ErrPush = errors.New("native: not a text of the protocol")
+
 // PushKind says what the server told.
 type PushKind uint8
 
@@ -41,6 +46,3 @@ type Push struct {
 
 	scratch []byte
 }
-
-// ParsePush reads a text of the server into p.
-func ParsePush(src []byte, p *Push) error { return nil }

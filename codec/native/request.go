@@ -75,7 +75,3 @@ type Request struct {
 
 	scratch []byte // decoded strings
 }
-
-// ParseRequest reads a request into r. When it is bad, r.Op and r.ID are set as far as they are known, so that the
-// answer can carry the id.
-func ParseRequest(src []byte, r *Request) *Error { return nil }

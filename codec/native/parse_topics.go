@@ -1,0 +1,176 @@
+package native
+
+import "bytes"
+
+// EveryMsMax bounds every: a day.
+const EveryMsMax = 24 * 60 * 60 * 1000
+
+// The members of an entry of topics; entryNames has their names in this order. What an unsubscribe takes comes first.
+const (
+	entryTopic = iota
+	entryLast
+	entrySince
+	entryMode
+	entryEvery
+)
+
+// The members of since.
+const (
+	sinceEpoch = iota
+	sinceSeq
+	sinceTS
+	sinceSeqs
+)
+
+var (
+	entryNames = []string{"topic", "last", "since", "mode", "every"}
+	sinceNames = []string{"epoch", "seq", "ts", "seqs"}
+)
+
+// parseTopics reads the topics of a subscribe or an unsubscribe. An entry whose topic cannot be read fails the whole
+// request, as its result could not be told from others; any other fault is the entry's own.
+func (r *Request) parseTopics(array []byte) (err *Error) {
+	if array == nil {
+		return badRequest("topics is missing")
+	}
+	if array[0] != '[' {
+		return badRequest("topics must be an array of strings or objects")
+	}
+	scanArray(array, func(element []byte) bool {
+		if len(r.Topics) == TopicsMax {
+			err = &Error{Code: TooMany, Message: "more than 16384 topics in one request"}
+			return false
+		}
+		r.Topics = append(r.Topics, TopicRequest{})
+		err = r.parseEntry(element, &r.Topics[len(r.Topics)-1])
+		return err == nil
+	})
+	return err
+}
+
+func (r *Request) parseEntry(element []byte, t *TopicRequest) *Error {
+	var ok bool
+	switch element[0] {
+	case '"':
+		if t.Topic, ok = text(element, &r.scratch); !ok {
+			return wrong(element, "topics")
+		}
+		return nil
+	case '{':
+		var m members
+		names := entryNames
+		if r.Op == OpUnsubscribe {
+			names = names[:1]
+		}
+		scanObject(element, 0, names, &m)
+		if t.Topic, ok = text(m.values[entryTopic], &r.scratch); !ok {
+			return wrong(m.values[entryTopic], "topic must be a string")
+		}
+		t.Err = r.parseOptions(&m, t)
+		return nil
+	default:
+		return badRequest("topics must be an array of strings or objects")
+	}
+}
+
+func (r *Request) parseOptions(m *members, t *TopicRequest) *Error {
+	switch {
+	case m.twice != "":
+		return badRequest(`the key "` + m.twice + `" appears twice in an entry of topics`)
+	case m.unknown != nil:
+		return badRequest("unknown key " + quoted(m.unknown) + " in an entry of topics of " + r.Op.String())
+	}
+	if v := m.values[entryLast]; v != nil {
+		n, ok := whole(v)
+		if !ok {
+			return badRequest("last must be a whole number")
+		}
+		t.Has |= HasLast
+		t.Last = int(n)
+	}
+	if v := m.values[entryMode]; v != nil {
+		switch mode, _ := text(v, &r.scratch); string(mode) {
+		case "all":
+		case "latest":
+			t.Mode = ModeLatest
+		default:
+			return badRequest(`mode must be "all" or "latest"`)
+		}
+		t.Has |= HasMode
+	}
+	if v := m.values[entryEvery]; v != nil {
+		n, ok := whole(v)
+		if !ok || n < EveryMsMin || n > EveryMsMax {
+			return badRequest("every must be a whole number of milliseconds from 10 to 86400000")
+		}
+		t.Has |= HasEvery
+		t.EveryMs = int(n)
+	}
+	if v := m.values[entrySince]; v != nil {
+		return r.parseSince(v, t)
+	}
+	return nil
+}
+
+// parseSince reads since in either of its forms. Whether the form suits the filter is not judged here.
+func (r *Request) parseSince(value []byte, t *TopicRequest) *Error {
+	const expected = `since must be {"epoch":<string>,"seq":<number>} or {"epoch":<string>,"ts":<number>,"seqs":{"<topic>":<number>}}`
+	var m members
+	if scanObject(value, 0, sinceNames, &m) < 0 || m.unknown != nil || m.twice != "" {
+		return badRequest(expected)
+	}
+	var ok bool
+	if t.SinceEpoch, ok = text(m.values[sinceEpoch], &r.scratch); !ok {
+		return badRequest(expected)
+	}
+	seq, ts, seqs := m.values[sinceSeq], m.values[sinceTS], m.values[sinceSeqs]
+	switch {
+	case seq != nil && ts == nil && seqs == nil:
+		if t.SinceSeq, ok = whole(seq); !ok {
+			return badRequest(expected)
+		}
+		t.Has |= HasSince
+	case seq == nil && ts != nil:
+		n, ok := whole(ts)
+		if !ok || (seqs != nil && !EachSeq(seqs, func([]byte, uint64) bool { return true })) {
+			return badRequest(expected)
+		}
+		t.SinceTS, t.SinceSeqs = int64(n), seqs
+		t.Has |= HasSinceTime
+	default:
+		return badRequest(expected)
+	}
+	return nil
+}
+
+// EachSeq yields the members of a SinceSeqs until yield returns false; the topic is valid during that call. It reports
+// whether seqs is an object of whole numbers, as far as it was read. seqs is valid JSON.
+func EachSeq(seqs []byte, yield func(topic []byte, seq uint64) bool) (ok bool) {
+	if len(seqs) == 0 || seqs[0] != '{' {
+		return false
+	}
+	var scratch []byte
+	at := skipSpace(seqs, 1)
+	for seqs[at] == '"' {
+		start := at
+		at = skipKey(seqs, at)
+		scratch = scratch[:0]
+		name, ok := text(seqs[start:start+bytes.LastIndexByte(seqs[start:at], '"')+1], &scratch)
+		if !ok {
+			return false
+		}
+		value := skipSpace(seqs, at)
+		at = skipValue(seqs, value)
+		seq, ok := whole(seqs[value:at])
+		if !ok {
+			return false
+		}
+		if !yield(name, seq) {
+			return true
+		}
+		if at = skipSpace(seqs, at); seqs[at] == ',' {
+			at = skipSpace(seqs, at+1)
+		}
+	}
+	return true
+}
