@@ -102,7 +102,7 @@ func announceDemo(out io.Writer, cfg *config.Config) {
   Megawire with its demo feed
 
   see it     %[2]s
-  clients    %[1]s?topics=ticker/%%23
+  clients    %[1]s?topics=ticker/BTC-USD
   publish    curl -H 'Content-Type: application/json' -d '{"topic":"chat/lobby","data":"hello"}' %[2]sv1/publish
   stop       Ctrl-C
 

@@ -1,0 +1,85 @@
+# The two commands to know: make demo, make test. "make help" lists the rest.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --dirty 2>/dev/null || echo devel)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+INFO    := github.com/megawire/megawire/internal/buildinfo
+LDFLAGS := -s -w -X $(INFO).version=$(VERSION) -X $(INFO).commit=$(COMMIT)
+
+# FUZZTIME is how long "make fuzz" spends on each target.
+FUZZTIME ?= 30s
+
+# TESTFLAGS go to every "go test", as in: make test-short TESTFLAGS='-run TestX -count 5'
+TESTFLAGS ?=
+
+# LINTER is pinned; one on PATH is taken instead, since building it takes minutes.
+LINTER := $(shell command -v golangci-lint || echo go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0)
+
+# Real captures to test with, where they are; the tests make their own otherwise.
+ifneq ($(wildcard ../shared/data/*.ndjson),)
+export MEGAWIRE_CAPTURES ?= $(abspath ../shared/data)
+endif
+
+GOFILES = $(shell find . -name '*.go' -not -path '*/node_modules/*')
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/megawire and bin/loadgen, both static
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/megawire ./cmd/loadgen
+
+.PHONY: demo
+demo: build ## run the server with its built-in feed, and say where to look
+	@exec bin/megawire serve --demo
+
+.PHONY: test
+test: deps check build test-go ## install what the tests need, then run all of them (what CI runs)
+
+.PHONY: test-short
+test-short: check ## run the Go tests that need nothing installed
+	go test -short $(TESTFLAGS) ./...
+
+.PHONY: deps
+deps: ## install the clients and the browser that the tests use (Debian and npm)
+	./internal/interop/install.sh
+
+# The whole log stays in bin/test.log. On the screen go the packages, the tests,
+# whatever failed, and a count at the end, so that a skip cannot hide.
+.PHONY: test-go
+test-go: ## run the Go tests under the race detector
+	@mkdir -p bin
+	go test -race -v -timeout 12m $(TESTFLAGS) ./... 2>&1 | tee bin/test.log \
+		| { grep -vE '^(=== | +--- PASS)' || true; }
+	@awk '/^ *--- PASS/ { p++ } /^ *--- SKIP/ { s++; print } \
+		END { printf "%d tests passed, %d skipped\n", p, s; exit p == 0 }' bin/test.log
+
+.PHONY: check
+check: ## gofmt, go vet
+	@bad="$$(gofmt -l $(GOFILES))"; if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
+	go vet ./...
+
+.PHONY: bench-go
+bench-go: ## run the Go benchmarks, with allocations
+	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (30s)
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+.PHONY: lint
+lint: ## run golangci-lint
+	$(LINTER) run ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist
