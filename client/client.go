@@ -1,0 +1,250 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Client is one connection to a server, made again when it breaks. Its methods may be
+// called from any goroutine.
+type Client struct {
+	url     string
+	options Options
+	queue   *queue
+	backoff backoff
+	places  chan struct{} // one taken by each request in flight
+
+	life  context.Context // ended by Close
+	close context.CancelFunc
+	done  chan struct{} // closed when run has returned
+
+	// Of the goroutine that runs the connection.
+	positions *positions
+
+	mu      sync.Mutex
+	link    *link         // nil while there is no connection ready for requests
+	current *link         // the connection, ready or not
+	changed chan struct{} // closed, and replaced, when link or end changes
+	end     error         // set once, when the client will not connect again
+	wanted  map[string]subscription
+	order   []string // the keys of wanted, oldest first
+	lastID  uint64
+}
+
+// subscription is what is asked for again after a reconnect. What a resume will need
+// (since, mode, every) belongs here.
+type subscription struct {
+	epoch string // from the newest ack
+}
+
+// Dial connects to url (ws:, wss:, http: or https:, path included) and returns once the
+// connection stands. ctx bounds this first attempt alone. An attempt that fails
+// is returned, not repeated: only a connection that has stood is made again.
+func Dial(ctx context.Context, url string, options Options) (*Client, error) {
+	o, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		url: url, options: o,
+		queue:     newQueue(o.QueueEventsMax, o.QueueBytesMax),
+		backoff:   newBackoff(&o),
+		places:    make(chan struct{}, RequestsInFlightMax),
+		done:      make(chan struct{}),
+		changed:   make(chan struct{}),
+		positions: newPositions(TopicsTrackedMax),
+		wanted:    make(map[string]subscription),
+	}
+	l, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.life, c.close = context.WithCancel(context.Background())
+	go c.run(l)
+	return c, nil
+}
+
+// Next returns the next event, waiting for one until ctx ends. Once the client has ended
+// and everything before that has been read, it returns why: ErrClosed after
+// Close, otherwise the reason for which it does not connect again. Several goroutines
+// may call it; each event goes to one of them.
+func (c *Client) Next(ctx context.Context) (Event, error) {
+	return c.queue.next(ctx)
+}
+
+// Close says goodbye to the server, ends every call in progress with ErrClosed and waits
+// until all goroutines are gone. A server that does not answer is waited for up to
+// 10 s. Events that have come can still be read.
+func (c *Client) Close() error {
+	c.close()
+	c.mu.Lock()
+	l := c.current
+	c.mu.Unlock()
+	if l != nil {
+		// The error is about a goodbye that a dead peer did not answer.
+		_ = l.ws.Close(websocket.StatusNormalClosure, "")
+	}
+	<-c.done
+	return nil
+}
+
+// dial makes one attempt.
+func (c *Client) dial(ctx context.Context) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+	defer cancel()
+	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{
+		HTTPClient:   c.options.HTTPClient,
+		HTTPHeader:   c.options.Header,
+		Subprotocols: []string{"megawire.v1"},
+	})
+	if err != nil {
+		if resp != nil && resp.StatusCode >= 300 {
+			return nil, refused(resp, time.Now())
+		}
+		return nil, fmt.Errorf("client: connecting: %w", err)
+	}
+	ws.SetReadLimit(int64(c.options.MessageBytesMax))
+	return newLink(c, ws), nil
+}
+
+// run keeps the connection until Close or a reason not to come back.
+func (c *Client) run(l *link) {
+	defer close(c.done)
+	failures := 0
+	for {
+		began := time.Now()
+		err := c.serve(l)
+		switch {
+		case c.isClosing():
+			c.finish(ErrClosed)
+			return
+		case c.options.NoReconnect || final(err):
+			c.finish(err)
+			return
+		}
+		if time.Since(began) >= steadyAfter {
+			failures = 0
+		}
+		if !c.emit(Event{Kind: State, State: Disconnected, Err: err}) {
+			c.finish(ErrClosed)
+			return
+		}
+		if l, err = c.reconnect(&failures, l.goaway); err != nil {
+			c.finish(err)
+			return
+		}
+	}
+}
+
+// serve makes l the connection and returns what ended it.
+func (c *Client) serve(l *link) error {
+	c.mu.Lock()
+	c.current = l
+	c.mu.Unlock()
+	if c.isClosing() {
+		// Close may have looked before current was set.
+		_ = l.ws.CloseNow()
+	}
+	err := l.run()
+	c.mu.Lock()
+	c.current = nil
+	c.mu.Unlock()
+	c.setLink(nil)
+	c.positions.disconnected()
+	return err
+}
+
+// reconnect tries until a connection stands, or returns why there will be none. asked is
+// what the server asked for when it said goodbye, 0 if it did not.
+func (c *Client) reconnect(failures *int, asked time.Duration) (*link, error) {
+	spread := asked > 0
+	for {
+		wait := c.backoff.delay(*failures, asked, spread)
+		*failures++
+		if !c.emit(Event{Kind: State, State: Reconnecting, RetryIn: wait}) || !c.sleep(wait) {
+			return nil, ErrClosed
+		}
+		l, err := c.dial(c.life)
+		switch {
+		case err == nil:
+			return l, nil
+		case c.isClosing():
+			return nil, ErrClosed
+		case final(err):
+			return nil, err
+		}
+		asked, spread = 0, false
+		var r *RefusedError
+		if errors.As(err, &r) {
+			asked = r.RetryAfter
+		}
+		if !c.emit(Event{Kind: State, State: Disconnected, Err: err}) {
+			return nil, ErrClosed
+		}
+	}
+}
+
+func (c *Client) sleep(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.life.Done():
+		return false
+	}
+}
+
+// emit queues e, waiting for room until Close.
+func (c *Client) emit(e Event) bool {
+	return c.queue.put(c.life.Done(), e)
+}
+
+func (c *Client) isClosing() bool { return c.life.Err() != nil }
+
+// finish ends the client for good.
+func (c *Client) finish(err error) {
+	c.mu.Lock()
+	if c.end == nil {
+		c.end = err
+	}
+	c.mu.Unlock()
+	c.setLink(nil)
+	c.queue.finish(err)
+}
+
+// setLink says which connection takes requests, nil for none.
+func (c *Client) setLink(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.link = l
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// ready returns the connection once one takes requests, waiting until ctx ends.
+func (c *Client) ready(ctx context.Context) (*link, error) {
+	for {
+		c.mu.Lock()
+		l, changed, end := c.link, c.changed, c.end
+		c.mu.Unlock()
+		switch {
+		case end != nil:
+			return nil, end
+		case l != nil:
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-c.life.Done():
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
