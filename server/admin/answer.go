@@ -1,0 +1,95 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// Codes of faults, as in the protocol, and the two that only HTTP needs.
+const (
+	codeBadRequest   = "bad_request"
+	codeTooLarge     = "too_large"
+	codeForbidden    = "forbidden"
+	codeUnavailable  = "unavailable"
+	codeNotFound     = "not_found"
+	codeNotBuilt     = "not_built"
+	codeBadMethod    = "bad_method"
+	codeBadMediaType = "bad_media_type"
+	codeInternal     = "internal"
+)
+
+// statusOf is the HTTP status of a fault's code.
+func statusOf(code string) int {
+	switch code {
+	case codeBadRequest, "bad_topic":
+		return http.StatusBadRequest
+	case "unauthorized":
+		return http.StatusUnauthorized
+	case codeForbidden:
+		return http.StatusForbidden
+	case codeNotFound:
+		return http.StatusNotFound
+	case codeBadMethod:
+		return http.StatusMethodNotAllowed
+	case codeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case codeBadMediaType:
+		return http.StatusUnsupportedMediaType
+	case "too_many", "rate_limited":
+		return http.StatusTooManyRequests
+	case codeUnavailable:
+		return http.StatusServiceUnavailable
+	case codeNotBuilt:
+		return http.StatusNotImplemented
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// answer writes v as the JSON body of an answer.
+func answer(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the answer could not be written as JSON"}}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		h.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that has gone is not told
+}
+
+// errorAnswer is the body of every refusal.
+type errorAnswer struct {
+	Error Fault `json:"error"`
+}
+
+func answerFault(w http.ResponseWriter, f Fault) {
+	answer(w, statusOf(f.Code), errorAnswer{f})
+}
+
+// faultOf turns what the Backend returned into what the caller is told. What it does not know is logged, and not told.
+func (s *Server) faultOf(err error) Fault {
+	var f Fault
+	var p *Fault
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &p):
+		return *p
+	case s.stopping.Err() != nil:
+		return faultStopping
+	case errors.Is(err, context.DeadlineExceeded):
+		return Fault{codeUnavailable, "no room within " + s.o.PublishWait.String() + ": the server is behind with earlier messages; try again"}
+	case errors.Is(err, context.Canceled):
+		return Fault{codeUnavailable, "the request was given up while it waited for room"}
+	}
+	s.log.Error("publishing through the admin API failed", "error", err)
+	return Fault{codeInternal, "internal error; the server's log has more"}
+}
+
+var faultStopping = Fault{codeUnavailable, "the server is shutting down"}

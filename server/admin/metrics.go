@@ -1,0 +1,155 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// family is one metric, read from a snapshot. Names follow https://prometheus.io/docs/practices/naming/. Labels take few values, all
+// of our own choosing: never a topic, a client or anything else that grows with use.
+type family struct {
+	name, help string
+	kind       prometheus.ValueType
+	read       func(*Stats) float64
+
+	label   string // "" where read holds the only value
+	byLabel func(*Stats) map[string]uint64
+}
+
+const (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+)
+
+var families = []family{
+	{name: "connections", kind: gauge, help: "Client connections open now.",
+		read: func(s *Stats) float64 { return float64(s.Connections) }},
+	{name: "connections_max", kind: gauge, help: "Client connections that the server takes at most.",
+		read: func(s *Stats) float64 { return float64(s.ConnectionsMax) }},
+	{name: "connections_lagging", kind: gauge, help: "Client connections that cannot take more at the moment.",
+		read: func(s *Stats) float64 { return float64(s.Lagging) }},
+	{name: "connections_opened_total", kind: counter, help: "Client connections accepted.",
+		read: func(s *Stats) float64 { return float64(s.ConnectionsOpened) }},
+	{name: "connections_closed_total", kind: counter, help: "Client connections closed, for whatever reason.",
+		read: func(s *Stats) float64 { return float64(s.ConnectionsClosed) }},
+	{name: "websocket_closes_total", kind: counter, help: "WebSocket connections closed, by close code.",
+		label: "code", byLabel: func(s *Stats) map[string]uint64 { return closeLabels(s.ClosedByCode) }},
+	{name: "connections_refused_total", kind: counter, help: "Connections and upgrades refused, by reason.",
+		label: "reason", byLabel: func(s *Stats) map[string]uint64 { return s.Refused }},
+
+	{name: "subscriptions", kind: gauge, help: "Subscriptions held now, over all clients.",
+		read: func(s *Stats) float64 { return float64(s.Subscriptions) }},
+	{name: "topics", kind: gauge, help: "Topics in existence now.",
+		read: func(s *Stats) float64 { return float64(s.Topics) }},
+	{name: "ring_bytes", kind: gauge, help: "Memory that the topics' rings hold.",
+		read: func(s *Stats) float64 { return float64(s.RingBytes) }},
+	{name: "in_flight_bytes", kind: gauge, help: "Bytes published and not yet taken by every event loop.",
+		read: func(s *Stats) float64 { return float64(s.InFlightBytes) }},
+	{name: "loops", kind: gauge, help: "Event loops.",
+		read: func(s *Stats) float64 { return float64(s.Loops) }},
+
+	{name: "messages_in_total", kind: counter, help: "Messages published, by where they came from.",
+		label: "source", byLabel: func(s *Stats) map[string]uint64 { return s.MessagesIn }},
+	{name: "publish_refused_total", kind: counter, help: "Publications refused, by code.",
+		label: "code", byLabel: func(s *Stats) map[string]uint64 { return s.PublishRefused }},
+	{name: "received_bytes_total", kind: counter, help: "Bytes received from clients.",
+		read: func(s *Stats) float64 { return float64(s.BytesIn) }},
+
+	{name: "messages_out_total", kind: counter, help: "Deliveries: one message handed to one client.",
+		read: func(s *Stats) float64 { return float64(s.Deliveries) }},
+	{name: "sent_bytes_total", kind: counter, help: "Bytes sent to clients.",
+		read: func(s *Stats) float64 { return float64(s.BytesOut) }},
+	{name: "writes_total", kind: counter, help: "Writes to client sockets.",
+		read: func(s *Stats) float64 { return float64(s.Writes) }},
+	{name: "writes_partial_total", kind: counter, help: "Writes of which the kernel took only a part.",
+		read: func(s *Stats) float64 { return float64(s.PartialWrites) }},
+	{name: "batches_total", kind: counter, help: "Batches of messages encoded for delivery.",
+		read: func(s *Stats) float64 { return float64(s.Batches) }},
+	{name: "gaps_total", kind: counter, help: "Gaps that clients were told of.",
+		read: func(s *Stats) float64 { return float64(s.Gaps) }},
+	{name: "gap_messages_total", kind: counter, help: "Messages that lay in the gaps that clients were told of.",
+		read: func(s *Stats) float64 { return float64(s.GapMessages) }},
+	{name: "pings_total", kind: counter, help: "WebSocket pings sent to quiet clients.",
+		read: func(s *Stats) float64 { return float64(s.Pings) }},
+	{name: "panics_total", kind: counter, help: "Panics recovered while serving a connection.",
+		read: func(s *Stats) float64 { return float64(s.Panics) }},
+}
+
+// knownCloseCodes are RFC 6455's and PROTOCOL.md's own. A client may close with any of 3000 to 4999: those are counted together.
+var knownCloseCodes = map[int]bool{
+	1000: true, 1001: true, 1002: true, 1003: true, 1005: true, 1006: true, 1007: true, 1008: true, 1009: true, 1010: true, 1011: true,
+	4001: true, 4002: true, 4003: true, 4004: true,
+}
+
+func closeLabels(byCode map[int]uint64) map[string]uint64 {
+	labels := make(map[string]uint64, len(byCode))
+	for code, n := range byCode {
+		label := "other"
+		if knownCloseCodes[code] {
+			label = strconv.Itoa(code)
+		}
+		labels[label] += n
+	}
+	return labels
+}
+
+// collector makes the families' metrics of one snapshot a scrape.
+type collector struct {
+	backend Backend
+	descs   []*prometheus.Desc // families' descriptions, in their order
+}
+
+func newCollector(b Backend) *collector {
+	c := &collector{backend: b}
+	for _, f := range families {
+		var labels []string
+		if f.label != "" {
+			labels = []string{f.label}
+		}
+		c.descs = append(c.descs, prometheus.NewDesc("megawire_"+f.name, f.help, labels, nil))
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	stats := c.backend.Stats()
+	for i, f := range families {
+		if f.label == "" {
+			ch <- prometheus.MustNewConstMetric(c.descs[i], f.kind, f.read(&stats))
+			continue
+		}
+		for value, n := range f.byLabel(&stats) {
+			ch <- prometheus.MustNewConstMetric(c.descs[i], f.kind, float64(n), value)
+		}
+	}
+}
+
+// register adds our collector, and Go's and the process's where the registry has none.
+func register(reg *prometheus.Registry, b Backend) error {
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := reg.Register(c); err != nil {
+			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {
+				return fmt.Errorf("admin: %w", err)
+			}
+		}
+	}
+	if err := reg.Register(newCollector(b)); err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	return nil
+}
