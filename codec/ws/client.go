@@ -43,7 +43,10 @@ func ParseClientResponse(src []byte, key [16]byte) (n int, err error) {
 		const shown = 512 // bytes of the body: its JSON names the fault
 		return 0, fmt.Errorf("%w: %q %q", ErrResponse, status, src[n:min(len(src), n+shown)])
 	}
-	return n, checkClientHeaders(headers, key)
+	if err := checkClientHeaders(headers, key); err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 // checkClientHeaders checks what must stand in a 101 response, once each (§4.1, 2 to 5).

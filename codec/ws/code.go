@@ -17,6 +17,7 @@ const (
 	PolicyViolation CloseCode = 1008
 	MessageTooBig   CloseCode = 1009
 	InternalError   CloseCode = 1011
+	TryAgainLater   CloseCode = 1013 // IANA registry: a publication that finds no room, where there is no reply to say so
 	TokenExpired    CloseCode = 4001 // token expired or missing
 	SlowReader      CloseCode = 4002
 	Kicked          CloseCode = 4003 // by an operator

@@ -46,7 +46,8 @@ type Endpoint struct {
 
 // Next takes the next event out of src, which holds what came after the bytes that earlier calls consumed. n bytes are
 // consumed; the caller keeps the others and presents them again with more behind them. It is to be called until it says
-// NeedMore, which may itself have consumed fragments of a message. After CloseEvent and Fail there is nothing to read.
+// NeedMore, which may itself have consumed fragments of a message. After CloseEvent and Fail there is nothing more to
+// read, and Release is due.
 //
 // Whole frames are unmasked in place; frames that are still incomplete are left as they came. No memory is taken on the
 // strength of a length that a peer merely announced.
@@ -62,8 +63,8 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 		if size == 0 {
 			return Event{}, n
 		}
-		if ev := e.admit(&h, l); ev.Kind == Fail {
-			return ev, len(src)
+		if code, why := e.admit(&h, l); code != 0 {
+			return fail(code, why), len(src)
 		}
 		if uint64(len(src)-n-size) < h.Length {
 			return Event{}, n
@@ -91,25 +92,25 @@ func (e *Endpoint) Release() {
 	*e = Endpoint{}
 }
 
-// admit judges a frame by its header, before its payload is there.
-func (e *Endpoint) admit(h *Header, l *Limits) Event {
+// admit judges a frame by its header, before its payload is there; code is 0 when nothing is wrong with it.
+func (e *Endpoint) admit(h *Header, l *Limits) (code CloseCode, why string) {
 	switch {
 	case h.RSV != 0:
-		return fail(ProtocolError, "reserved bits set without an extension") // §5.2
+		return ProtocolError, "reserved bits set without an extension" // §5.2
 	case !h.Masked:
-		return fail(ProtocolError, "frame from a client is not masked") // §5.1
+		return ProtocolError, "frame from a client is not masked" // §5.1
 	case h.Op.Control():
-		return Event{}
+		return 0, ""
 	case h.Op == Continuation && e.op == Continuation:
-		return fail(ProtocolError, "continuation without a message") // §5.4
+		return ProtocolError, "continuation without a message" // §5.4
 	case h.Op != Continuation && e.op != Continuation:
-		return fail(ProtocolError, "new message before the last one ended") // §5.4
+		return ProtocolError, "new message before the last one ended" // §5.4
 	case h.Length > uint64(max(0, l.MessageBytesMax-e.held())):
-		return fail(MessageTooBig, "message too big") // §7.4.1
-	case e.frames >= max(1, l.FragmentsMax), !h.Fin && e.frames+1 >= max(1, l.FragmentsMax):
-		return fail(MessageTooBig, "message in too many fragments")
+		return MessageTooBig, "message too big" // §7.4.1
+	case !h.Fin && e.frames+1 >= max(1, l.FragmentsMax): // one more has to come
+		return MessageTooBig, "message in too many fragments"
 	default:
-		return Event{}
+		return 0, ""
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"unicode/utf8"
-
-	"github.com/gobwas/ws"
 )
 
 // Opcode says what a frame is (RFC 6455 §5.2, §11.8).
@@ -191,6 +189,3 @@ func FinishFrame(buf []byte, start int, op Opcode) []byte {
 	appendHeader(buf[start:start], op, length, 0)
 	return buf
 }
-
-// Mask masks or unmasks p in place (§5.3). pos is p's offset in the payload.
-func Mask(p []byte, mask [4]byte, pos int) { ws.Cipher(p, mask, pos) }
