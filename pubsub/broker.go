@@ -6,8 +6,8 @@ import "errors"
 var ErrPending = errors.New("pubsub: the broker answers later")
 
 // Broker gives publications their place: sequence number, predecessor and epoch. It is the seam to
-// other nodes: one that spans several hands every publication to Hub.Deliver on each of them. What only
-// a node can know (rings, cursors, lag) stays out of it.
+// other nodes: one that spans several will hand every publication to the hub of each of them, which
+// then cannot refuse it. What only a node can know (rings, cursors, lag) stays out of it.
 //
 // Publish is called on event loops, so it must not wait. It either decides on the spot (then done is
 // not called), or returns ErrPending and calls done once, from any goroutine. It copies what it keeps of
@@ -15,6 +15,8 @@ var ErrPending = errors.New("pubsub: the broker answers later")
 //
 // Interest says that this node has begun, or ceased, to have subscribers of a filter. It is called under
 // a topic's lock and must not call back into the hub.
+//
+// brokertest holds a broker to this.
 //
 // A broker with a history that outlives this process will answer for it here as well; the in-process
 // one has none beyond the hub's rings.

@@ -11,7 +11,7 @@ func (q *fifo[T]) len() int { return len(q.items) - q.head }
 func (q *fifo[T]) front() T { return q.items[q.head] }
 
 func (q *fifo[T]) push(v T) {
-	if q.head > 0 && len(q.items) == cap(q.items) {
+	if len(q.items) == cap(q.items) && q.head > len(q.items)/2 { // often enough, and seldom enough to cost nothing
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0

@@ -105,13 +105,6 @@ func (t *topic) shrink() {
 		return
 	}
 	t.ring.resize(1)
-	r := t.ring.at(t.ring.tail)
-	r.payload = append([]byte(nil), r.payload...)
-	for k := range t.logs {
-		t.logs[k] = encodedLog{}
-	}
-	if r.exclude == nil {
-		t.excludedTo = 0
-	}
-	t.encode(&t.logs[0], 0, t.ring.tail, t.ring.head)
+	t.logs = [KindsMax]encodedLog{}
+	t.encodeFirst(t.ring.tail, t.ring.at(t.ring.tail))
 }

@@ -127,8 +127,7 @@ func (s *Shard) tellGap(u *subscriber, l uint32, x *mark, pos, prev uint64) bool
 		s.sink.Overrun(u.owner)
 		return false
 	}
-	s.counts.Gaps++
-	s.counts.GapMessages += prev - x.prev
+	g.lost = prev - x.prev
 	s.note(u, s.newSpan(l, &g))
 	return true
 }

@@ -1,6 +1,9 @@
 package pubsub
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Content says which of the payload's three forms a message carries.
 type Content uint8
@@ -48,8 +51,8 @@ type Kind uint8
 // KindsMax bounds Options.Encoders.
 const KindsMax = 4
 
-// Encoder turns messages into the bytes of one kind of subscriber. Its methods run on any goroutine,
-// under a topic's lock, so they must be quick and must not call back into the hub.
+// Encoder turns messages into the bytes of one kind of subscriber. Its methods run on any goroutine, on
+// several at once, and under a topic's lock, so they must be quick and must not call back into the hub.
 type Encoder interface {
 	// AppendMessage appends the encoding of m. payloadAt is where in the result the payload stands
 	// byte for byte, or -1 if it does not: the ring then keeps a copy of its own.
@@ -83,21 +86,14 @@ type exclusion struct {
 }
 
 func (p *Publication) exclusion() *exclusion {
-	if !p.NoEcho && len(p.Exclude) == 0 {
+	clients := p.Exclude
+	if p.NoEcho && p.Origin != 0 {
+		clients = append(slices.Clone(p.Exclude), p.Origin)
+	}
+	if len(clients) == 0 {
 		return nil
 	}
-	e := &exclusion{clients: p.Exclude}
-	if p.NoEcho && p.Origin != 0 {
-		e.clients = append(append([]ClientID(nil), p.Exclude...), p.Origin)
-	}
-	return e
+	return &exclusion{clients: clients}
 }
 
-func (e *exclusion) has(id ClientID) bool {
-	for _, c := range e.clients {
-		if c == id {
-			return true
-		}
-	}
-	return false
-}
+func (e *exclusion) has(id ClientID) bool { return slices.Contains(e.clients, id) }

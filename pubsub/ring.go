@@ -10,6 +10,10 @@ type record struct {
 	content   Content
 }
 
+func (r *record) message(topic string) Message {
+	return Message{Topic: topic, Seq: r.seq, Prev: r.prev, TS: r.ts, Content: r.content, Payload: r.payload}
+}
+
 // recordBytes is what a message costs the ring beside its encoding.
 const recordBytes = 80
 

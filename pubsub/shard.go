@@ -128,13 +128,13 @@ func (s *Shard) NewSubscriber(owner uint32, kind Kind) SubscriberID {
 // Remove ends a subscriber with all it has.
 func (s *Shard) Remove(id SubscriberID) {
 	u := s.subscribers.At(uint32(id))
+	if u.lag != 0 {
+		s.endLag(u)
+	}
 	for u.first != 0 {
 		s.drop(u.first)
 	}
 	s.forgetNotes(u)
-	if u.lag != 0 {
-		s.endLag(u)
-	}
 	*u = subscriber{queued: u.queued}
 	s.subscribers.FreeAsIs(uint32(id))
 }

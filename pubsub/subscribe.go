@@ -55,7 +55,10 @@ func (s *Shard) catchUp(l uint32) {
 	if lo.walk != nil {
 		s.step(lo.walk, math.MaxInt)
 	}
-	s.take(lo.link)
+	// The link stays dirty where it is: it stands in the mailbox once at most, whoever joins.
+	lo.link.topic.mu.Lock()
+	s.begin(lo.link)
+	lo.link.topic.mu.Unlock()
 	lo.joining = false
 }
 
@@ -118,7 +121,7 @@ func (s *Shard) Unsubscribe(id SubscriberID, name string) bool {
 func (s *Shard) drop(h uint32) {
 	b := *s.subscriptions.At(h)
 	u, lo := s.subscribers.At(b.subscriber), s.locals.At(b.local)
-	if b.behind {
+	if b.behind && u.lag != 0 {
 		s.unmark(u, h)
 	}
 	if b.next != 0 {

@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/valyala/bytebufferpool"
@@ -67,24 +68,10 @@ func (t *topic) takenTo() uint64 {
 // holds mu and has seen that there is room.
 func (t *topic) append(p *Publication, seq, prev uint64, now int64) {
 	t.seq, t.used, t.ts = seq, now, max(now, t.ts)
-	m := Message{Topic: t.name, Seq: seq, Prev: prev, TS: t.ts, Content: p.Content, Payload: p.Payload}
-	buf := bytebufferpool.Get()
-	frame, payloadAt := t.hub.o.Encoders[0].AppendMessage(buf.B[:0], &m)
-	buf.B = frame
-	pos := t.ring.head
-	shared := t.logs[0].add(pos, frame)
-	bytebufferpool.Put(buf)
-
-	rec := record{seq: seq, prev: prev, ts: t.ts, content: p.Content, exclude: p.exclusion()}
-	rec.size = uint32(len(shared) + recordBytes)
-	if end := payloadAt + len(p.Payload); payloadAt >= 0 {
-		rec.payload = shared[payloadAt:end:end]
-	} else {
-		rec.payload = append([]byte(nil), p.Payload...)
-		rec.size += uint32(len(p.Payload))
-	}
+	rec := record{seq: seq, prev: prev, ts: t.ts, payload: p.Payload, content: p.Content, exclude: p.exclusion()}
+	t.encodeFirst(t.ring.head, &rec)
 	if rec.exclude != nil {
-		t.excludedTo = pos + 1
+		t.excludedTo = t.ring.head + 1
 	}
 	t.ring.push(rec)
 	t.appended += int64(rec.size)
@@ -92,6 +79,25 @@ func (t *topic) append(p *Publication, seq, prev uint64, now int64) {
 	t.account()
 	t.mark()
 	t.evict(now)
+}
+
+// encodeFirst appends the record of position pos to the first kind's log, makes its payload one of the
+// topic's own and sets its size.
+func (t *topic) encodeFirst(pos uint64, r *record) {
+	m := r.message(t.name)
+	buf := bytebufferpool.Get()
+	frame, payloadAt := t.hub.o.Encoders[0].AppendMessage(buf.B[:0], &m)
+	buf.B = frame
+	shared := t.logs[0].add(pos, frame)
+	bytebufferpool.Put(buf)
+	r.size = uint32(len(shared) + recordBytes)
+	if payloadAt < 0 {
+		r.payload = bytes.Clone(r.payload)
+		r.size += uint32(len(r.payload))
+		return
+	}
+	end := payloadAt + len(r.payload)
+	r.payload = shared[payloadAt:end:end]
 }
 
 func (t *topic) mark() {

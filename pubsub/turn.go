@@ -66,12 +66,18 @@ func (s *Shard) noteNews(until int64) {
 	}
 }
 
-// take begins a walk with what the topic has beyond the shard's cursor. No walk of it is under way.
+// take begins a walk with the news of a link that has left the mailbox.
 func (s *Shard) take(k *link) {
-	t := k.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	k.topic.mu.Lock()
+	defer k.topic.mu.Unlock()
 	k.dirty = false
+	s.begin(k)
+}
+
+// begin begins a walk with what the topic has beyond the shard's cursor. No walk of it is under way. The
+// caller holds the topic's lock.
+func (s *Shard) begin(k *link) {
+	t := k.topic
 	if k.dead || k.cursor == t.ring.head {
 		return
 	}
@@ -86,8 +92,8 @@ func (s *Shard) take(k *link) {
 		for i := range s.pieces {
 			w.spans[kind] = append(w.spans[kind], s.newSpan(k.local, &s.pieces[i]))
 		}
+		clear(s.pieces)
 	}
-	clear(s.pieces)
 	k.cursor, k.appended = t.ring.head, t.appended
 	lo.cursor, lo.prev, lo.walk = t.ring.head, t.seq, w
 	t.account()

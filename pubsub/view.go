@@ -17,7 +17,8 @@ type piece struct {
 	prevs []uint64 // that of every message, where they do not rise by 1; else nil
 	holes []hole   // messages that somebody is not to get, in order
 
-	notice bool // no message of the topic, but the notice that some are missing
+	notice bool   // no message of the topic, but the notice that some are missing
+	lost   uint64 // how many, where the reader's slowness is the reason
 }
 
 type hole struct {
@@ -110,7 +111,7 @@ func (t *topic) encoded(kind Kind, from, to uint64) []*chunk {
 	}
 	if from < lo {
 		var older encodedLog // from before this kind's first subscriber: for this caller alone
-		t.encode(&older, kind, from, lo)
+		t.encode(&older, kind, from, min(lo, to))
 		return append(older.chunks, log.chunks...)
 	}
 	i, _ := slices.BinarySearchFunc(log.chunks, from, func(c *chunk, pos uint64) int {
@@ -125,8 +126,7 @@ func (t *topic) encoded(kind Kind, from, to uint64) []*chunk {
 func (t *topic) encode(log *encodedLog, kind Kind, from, to uint64) {
 	buf := bytebufferpool.Get()
 	for pos := from; pos < to; pos++ {
-		r := t.ring.at(pos)
-		m := Message{Topic: t.name, Seq: r.seq, Prev: r.prev, TS: r.ts, Content: r.content, Payload: r.payload}
+		m := t.ring.at(pos).message(t.name)
 		buf.B, _ = t.hub.o.Encoders[kind].AppendMessage(buf.B[:0], &m)
 		log.add(pos, buf.B)
 	}

@@ -60,23 +60,19 @@ func (s *Shard) write(id uint32, u *subscriber) {
 // there is one note, else a copy in the shard's scratch.
 func (s *Shard) gather(u *subscriber) (p []byte, notes int) {
 	first := s.spans.At(u.note).buf
-	if u.more == 0 {
-		return first, 1
-	}
-	s.scratch = append(s.scratch[:0], first...)
-	notes = 1
-	for n := s.notes.At(u.more).next; ; {
-		x := s.notes.At(n)
-		buf := s.spans.At(x.span).buf
-		if len(s.scratch)+len(buf) > writeBytesMax {
+	s.scratch, notes = s.scratch[:0], 1
+	for n := u.more; notes < int(u.notes); notes++ {
+		n = s.notes.At(n).next
+		buf := s.spans.At(s.notes.At(n).span).buf
+		if notes == 1 {
+			if len(first)+len(buf) > writeBytesMax {
+				break
+			}
+			s.scratch = append(s.scratch, first...)
+		} else if len(s.scratch)+len(buf) > writeBytesMax {
 			break
 		}
 		s.scratch = append(s.scratch, buf...)
-		notes++
-		if n == u.more {
-			break
-		}
-		n = x.next
 	}
 	if notes == 1 {
 		return first, 1
@@ -85,10 +81,20 @@ func (s *Shard) gather(u *subscriber) (p []byte, notes int) {
 }
 
 func (s *Shard) sent(h uint32) {
-	if sp := s.spans.At(h); !sp.notice {
-		s.counts.Deliveries += uint64(sp.len())
-	}
+	sp := s.spans.At(h)
+	s.countSent(sp, sp.len())
 	s.release(h)
+}
+
+// countSent counts the first n frames of a span as sent, or as left to the sink to send.
+func (s *Shard) countSent(sp *span, n int) {
+	switch {
+	case !sp.notice:
+		s.counts.Deliveries += uint64(n)
+	case sp.lost > 0 && n > 0:
+		s.counts.Gaps++
+		s.counts.GapMessages += sp.lost
+	}
 }
 
 // short deals with a write of which only n bytes were taken. The frame that is under way is left to the
@@ -111,9 +117,7 @@ func (s *Shard) short(id uint32, u *subscriber, n int) {
 			rest, resume = sp.split(n)
 			begun = false
 		}
-		if !sp.notice {
-			s.counts.Deliveries += uint64(resume)
-		}
+		s.countSent(sp, resume)
 		if resume < sp.len() {
 			s.markBack(u, s.find(id, sp.local), sp.first+uint64(resume), sp.prevOf(resume))
 		}
