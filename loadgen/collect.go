@@ -1,0 +1,133 @@
+package loadgen
+
+import "time"
+
+// collect makes the result of what the loops recorded. The loops have ended.
+func (r *runner) collect() {
+	res := r.result
+	res.Connections.Wanted = r.plan.Connections
+	head := r.heads()
+	latency := newLatency()
+	var busy []float64
+	for _, l := range r.loops {
+		if r.plan.Workload == Fanout {
+			l.finishLedger(head)
+		}
+		if r.plan.Workload == Echo {
+			l.ledger.Lost += uint64(l.echo.waiting)
+		}
+		res.Verdict.add(&l.ledger.Verdict)
+		res.Expected += l.expected - l.excused
+		latency.Merge(l.record.latency)
+		r.collectConnections(l)
+		busy = append(busy, r.collectWindow(l))
+	}
+	w := &res.Window
+	if w.Seconds > 0 {
+		w.DeliveryRate = float64(w.Deliveries) / w.Seconds
+		w.BytesPerS /= w.Seconds
+	}
+	if w.MessagesPerRead > 0 {
+		w.MessagesPerRead = float64(w.Deliveries) / w.MessagesPerRead
+	}
+	res.Latency = newLatencyResult(latency)
+	res.Generator.BusyShare = busy
+	r.collectPublished()
+	r.collectServer()
+	res.judge()
+}
+
+// heads gives the newest seq of each topic. Where the server refused messages without saying which, the newest that any
+// connection saw stands in; a loss at the very end that all share is then not seen.
+func (r *runner) heads() func(topic int) uint64 {
+	if r.publisher == nil || r.publisher.refusedN == 0 || r.publisher.pacer == nil {
+		return func(topic int) uint64 { return r.board.heads[topic].Load() }
+	}
+	seen := make([]uint64, len(r.board.heads))
+	for _, l := range r.loops {
+		for _, p := range l.ledger.places {
+			if p.topic > 0 {
+				seen[p.topic-1] = max(seen[p.topic-1], p.seq)
+			}
+		}
+	}
+	return func(topic int) uint64 { return seen[topic] }
+}
+
+func (l *loop) finishLedger(head func(topic int) uint64) {
+	for n := range len(l.ledger.places) / l.ledger.size {
+		l.ledger.finish(n, head)
+	}
+}
+
+func (r *runner) collectConnections(l *loop) {
+	c := &r.result.Connections
+	c.Failed += l.record.failed
+	c.Dropped += l.record.dropped
+	c.Unanswered += l.record.unanswered
+	c.Pings += l.record.pings
+	c.Opened += l.record.opened
+	c.Failures.add(l.record.failures)
+	c.Drops.add(l.record.drops)
+	c.Notices.add(l.record.faults)
+}
+
+// collectWindow adds a loop's counters and returns the share of the window that it was busy.
+func (r *runner) collectWindow(l *loop) float64 {
+	b, e := &l.record.begin, &l.record.end
+	if b.at == 0 || e.at <= b.at {
+		return 0
+	}
+	w := &r.result.Window
+	w.Seconds = max(w.Seconds, time.Duration(e.at-b.at).Seconds())
+	w.Deliveries += e.delivered - b.delivered
+	w.BytesPerS += float64(e.bytesIn - b.bytesIn)
+	w.MessagesPerRead += float64(e.reads - b.reads)
+	return max(0, 1-float64(e.waited-b.waited)/float64(e.at-b.at))
+}
+
+func (r *runner) collectPublished() {
+	p := r.publisher
+	if p == nil {
+		return
+	}
+	r.result.Loop = "open"
+	out := &Published{Sent: p.sent, Refused: p.refusedN, Refusals: p.refusals, TimedOut: p.timeouts}
+	if p.pacer == nil {
+		r.result.Loop = "closed"
+		round := newLatencyResult(p.rounds)
+		r.result.Round = &round
+	} else {
+		out.PlannedRate = r.plan.rate()
+	}
+	r.result.Published = out
+	g := &r.result.Generator
+	g.Held = p.held
+	if p.slips.TotalCount() > 0 {
+		g.SlipP99Ms = float64(p.slips.ValueAtQuantile(99)) / 1e6
+		g.SlipMaxMs = float64(p.slips.Max()) / 1e6
+	}
+}
+
+func (r *runner) collectServer() {
+	s := r.result.Server
+	if s == nil {
+		return
+	}
+	w := &r.result.Window
+	if w.Seconds == 0 {
+		s.CPUSeconds = 0
+		return
+	}
+	s.CPUShare = s.CPUSeconds / w.Seconds
+	if w.Deliveries > 0 {
+		s.CPUPerDelivery = s.CPUSeconds * 1e6 / float64(w.Deliveries)
+	}
+	each := func(rss int64) float64 {
+		return float64(rss-s.RSSBeforeBytes) / float64(max(1, r.result.Connections.Opened))
+	}
+	s.RSSPerConnection = each(s.RSSEndBytes)
+	for i := range s.Samples {
+		s.Samples[i].PerConnection = each(s.Samples[i].Bytes)
+	}
+}

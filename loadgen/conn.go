@@ -1,0 +1,274 @@
+package loadgen
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// connState is where a connection is in its life.
+type connState uint8
+
+const (
+	unopened    connState = iota
+	connecting            // TCP
+	handshaking           // the opening was sent
+	subscribing           // the subscription was sent
+	ready                 // counted as open
+	leaving               // we said goodbye
+	closed
+)
+
+// conn is one connection. It belongs to its loop; a million of them lie in one slice.
+type conn struct {
+	fd      int32
+	state   connState
+	publish bool // the publisher's
+	armed   bool // EPOLLOUT is asked for
+	since   int64
+	rest    []byte // an incomplete message
+	out     []byte // what the kernel has not taken
+}
+
+// connect begins connection n.
+func (l *loop) connect(n int, target target) {
+	c := &l.conns[n]
+	from := l.sources
+	if c.publish && l.plan.Via == ViaHTTP {
+		from = sources{} // the admin API may listen where the many addresses do not reach
+	}
+	fd, err := dial(target.addr, from, l.number(n))
+	if err != nil {
+		c.state = closed
+		var limit *LimitError
+		if errors.As(err, &limit) {
+			l.fatal(err)
+		}
+		l.failed(n, c, err.Error())
+		return
+	}
+	c.fd, c.state, c.since = int32(fd), connecting, l.now
+	l.descriptors++
+	l.opening = append(l.opening, int32(n))
+	if err := l.control(unix.EPOLL_CTL_ADD, fd, n, unix.EPOLLOUT); err != nil {
+		l.end(n, c, err.Error())
+	}
+}
+
+// event handles what epoll says of connection n.
+func (l *loop) event(n int, c *conn, events uint32) {
+	if c.state == connecting {
+		l.connected(n, c)
+		return
+	}
+	if events&unix.EPOLLOUT != 0 {
+		l.flush(n, c)
+	}
+	if c.fd >= 0 && events&^uint32(unix.EPOLLOUT) != 0 {
+		l.read(n, c)
+	}
+}
+
+func (l *loop) connected(n int, c *conn) {
+	if v, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR); err != nil || v != 0 {
+		l.end(n, c, "connect: "+syscall.Errno(v).Error())
+		return
+	}
+	if err := l.control(unix.EPOLL_CTL_MOD, int(c.fd), n, unix.EPOLLIN); err != nil {
+		l.end(n, c, err.Error())
+		return
+	}
+	c.state = handshaking
+	d := l.driverOf(c)
+	l.scratch = d.appendOpen(l.scratch[:0], l.number(n))
+	l.write(n, c, l.scratch)
+	if c.fd >= 0 {
+		l.shake(n, c, nil)
+	}
+}
+
+// shake reads the answer to the opening; it returns how many bytes that took.
+func (l *loop) shake(n int, c *conn, b []byte) int {
+	d := l.driverOf(c)
+	used, done, err := d.opened(b, l.number(n))
+	if err != nil {
+		l.end(n, c, "handshake: "+err.Error())
+		return len(b)
+	}
+	if !done {
+		return 0
+	}
+	if !c.publish && l.plan.Workload != Echo {
+		c.state = subscribing
+		l.drawn = l.ledger.draw(l.drawn[:0], n, l.number(n), l.plan.Subscriptions, l.plan.Topics, l.plan.Seed)
+		l.scratch = d.appendSubscribe(l.scratch[:0], l.drawn)
+		l.write(n, c, l.scratch)
+		return used
+	}
+	l.opened(c)
+	return used
+}
+
+// read takes one bufferful; epoll tells again when there is more, after the other connections had their turn.
+func (l *loop) read(n int, c *conn) {
+	kept := copy(l.room(len(c.rest)), c.rest)
+	got, errno := readRaw(int(c.fd), l.buf[kept:])
+	switch {
+	case errno == unix.EAGAIN:
+		return
+	case errno != 0:
+		l.end(n, c, errno.Error())
+		return
+	case got == 0:
+		l.hungUp(n, c)
+		return
+	}
+	l.record.bytesIn += uint64(got)
+	l.record.reads++
+	b := l.buf[:kept+got]
+	l.now = l.clock.now()
+	used := l.consume(n, c, b)
+	if c.fd < 0 {
+		return
+	}
+	if used == len(b) {
+		c.rest = c.rest[:0]
+	} else {
+		c.rest = append(c.rest[:0], b[used:]...)
+	}
+}
+
+func (l *loop) hungUp(n int, c *conn) {
+	l.ev.kind = evNothing
+	l.driverOf(c).eof(c.rest, &l.ev)
+	if l.ev.kind != evNothing {
+		l.rare(n, c)
+	}
+	if c.fd >= 0 {
+		l.end(n, c, "hung up without a close frame")
+	}
+}
+
+// room makes the read buffer large enough behind an incomplete message.
+func (l *loop) room(kept int) []byte {
+	if kept+readBytesMin > len(l.buf) {
+		l.buf = make([]byte, 2*(kept+readBytesMin))
+	}
+	return l.buf
+}
+
+// write sends b, or keeps a copy of what the kernel does not take.
+func (l *loop) write(n int, c *conn, b []byte) {
+	if len(b) == 0 || c.fd < 0 {
+		return
+	}
+	if len(c.out) == 0 {
+		sent, errno := writeRaw(int(c.fd), b)
+		if errno != 0 && errno != unix.EAGAIN {
+			l.end(n, c, errno.Error())
+			return
+		}
+		if errno == 0 {
+			b = b[sent:]
+		}
+		if len(b) == 0 {
+			return
+		}
+	}
+	c.out = append(c.out, b...)
+	l.arm(n, c, true)
+}
+
+// flush sends what write kept.
+func (l *loop) flush(n int, c *conn) {
+	if len(c.out) > 0 {
+		sent, errno := writeRaw(int(c.fd), c.out)
+		if errno == unix.EAGAIN {
+			return
+		}
+		if errno != 0 {
+			l.end(n, c, errno.Error())
+			return
+		}
+		c.out = c.out[:copy(c.out, c.out[sent:])]
+	}
+	if len(c.out) == 0 {
+		if !c.publish {
+			c.out = nil
+		}
+		l.arm(n, c, false)
+	}
+}
+
+func (l *loop) arm(n int, c *conn, out bool) {
+	if c.armed == out {
+		return
+	}
+	c.armed = out
+	events := uint32(unix.EPOLLIN)
+	if out {
+		events |= unix.EPOLLOUT
+	}
+	if err := l.control(unix.EPOLL_CTL_MOD, int(c.fd), n, events); err != nil {
+		l.end(n, c, err.Error())
+	}
+}
+
+// opened counts a connection that is as the plan wants it.
+func (l *loop) opened(c *conn) {
+	c.state = ready
+	if !c.publish {
+		l.open++
+		l.record.opened++
+	}
+}
+
+// end closes a connection and counts it as failed, dropped, or gone as it should.
+func (l *loop) end(n int, c *conn, why string) {
+	if c.fd < 0 || c.state == closed || c.state == unopened {
+		return
+	}
+	was := c.state
+	unix.Close(int(c.fd))
+	l.descriptors--
+	*c = conn{fd: -1, state: closed, publish: c.publish}
+	switch {
+	case was == leaving:
+	case was == ready:
+		l.dropped(n, c, why)
+	default:
+		l.failed(n, c, why)
+	}
+}
+
+// failed counts a connection that never came to be open.
+func (l *loop) failed(n int, c *conn, why string) {
+	if c.publish {
+		l.fatal(fmt.Errorf("loadgen: the publishing connection: %s", why))
+		return
+	}
+	l.record.failed++
+	l.record.failures.count(why)
+	if l.plan.Workload != Echo {
+		l.ledger.forget(n)
+	}
+}
+
+// dropped counts a connection that was open and is no more.
+func (l *loop) dropped(n int, c *conn, why string) {
+	if c.publish {
+		l.publisher.lost(why)
+		return
+	}
+	l.open--
+	l.record.dropped++
+	l.record.drops.count(why)
+	switch l.plan.Workload {
+	case Echo:
+		l.forgetEcho(n)
+	default:
+		l.excuse(n)
+	}
+}

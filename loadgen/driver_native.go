@@ -1,0 +1,142 @@
+package loadgen
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/megawire/megawire/codec/native"
+	"github.com/megawire/megawire/codec/ws"
+)
+
+// nativeDriver speaks megawire.v1 on /ws.
+type nativeDriver struct {
+	webSocket
+	topics topics
+	head   string // `{"topic":"<prefix>`
+	tail   string // what follows the planned instant in a message of our own
+	text   []byte // scratch for a request
+	push   native.Push
+}
+
+func newNativeDriver(w webSocket, t topics, payload int) *nativeDriver {
+	return &nativeDriver{webSocket: w, topics: t, head: `{"topic":"` + t.prefix, tail: string(appendFiller(nil, payload)) + "}"}
+}
+
+// appendData appends a payload: the planned instant, and filler up to exactly size bytes of JSON.
+func appendData(dst []byte, planned int64, size int) []byte {
+	dst = append(dst, `{"t":`...)
+	dst = appendInstant(dst, planned)
+	return appendFiller(dst, size)
+}
+
+func appendFiller(dst []byte, size int) []byte {
+	dst = append(dst, `,"p":"`...)
+	for range size - PayloadBytesMin {
+		dst = append(dst, 'x')
+	}
+	return append(dst, `"}`...)
+}
+
+// appendInstant appends Unix ns as 19 digits, which they have from 2001 to 2262.
+func appendInstant(dst []byte, ns int64) []byte {
+	return strconv.AppendInt(dst, ns, 10)
+}
+
+func (d *nativeDriver) appendSubscribe(dst []byte, topics []int) []byte {
+	d.text = append(d.text[:0], `{"op":"subscribe","id":1,"topics":[`...)
+	for i, t := range topics {
+		if i > 0 {
+			d.text = append(d.text, ',')
+		}
+		d.text = append(d.text, '"')
+		d.text = d.topics.append(d.text, t)
+		d.text = append(d.text, '"')
+	}
+	d.text = append(d.text, "]}"...)
+	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text)
+}
+
+func (d *nativeDriver) appendPublish(dst []byte, topic int, planned int64) []byte {
+	d.text = append(d.text[:0], `{"op":"publish","topic":"`...)
+	d.text = d.topics.append(d.text, topic)
+	d.text = append(d.text, `","data":{"t":`...)
+	d.text = appendInstant(d.text, planned)
+	d.text = append(d.text, d.tail...) // ends in the brace of the request as it does in that of the envelope
+	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text)
+}
+
+// next reads one frame. A whole unmasked text below 64 KiB, all that a fast server sends, is decided without a call.
+func (d *nativeDriver) next(src []byte, ev *event) int {
+	if len(src) < 4 || src[0] != 0x81 || src[1] > 126 {
+		return d.other(src, ev)
+	}
+	n, length := 2, int(src[1])
+	if length == 126 {
+		n, length = 4, int(binary.BigEndian.Uint16(src[2:]))
+		if length < 126 {
+			return d.other(src, ev)
+		}
+	}
+	if len(src) < n+length {
+		return 0
+	}
+	text := src[n : n+length]
+	if !d.scan(text, ev) {
+		d.parse(text, ev)
+	}
+	return n + length
+}
+
+func (d *nativeDriver) other(src []byte, ev *event) int {
+	n := d.frame(src, ev)
+	if n > 0 && ev.kind == evFrame {
+		d.parse(ev.payload, ev)
+	}
+	return n
+}
+
+// parse reads any text of the server.
+func (d *nativeDriver) parse(text []byte, ev *event) {
+	ev.topic, ev.planned, ev.damaged = -1, 0, false
+	p := &d.push
+	if err := native.ParsePush(text, p); err != nil {
+		ev.kind, ev.text = evUnread, err.Error()
+		return
+	}
+	switch p.Kind {
+	case native.PushMessage:
+		ev.kind, ev.seq, ev.prev = evMessage, p.Seq, p.Prev
+		d.name(p.Topic, ev)
+		ev.planned, ev.damaged = d.data(p.Payload)
+	case native.PushGap:
+		ev.kind, ev.from, ev.to = evGap, p.From, p.To
+		d.name(p.Topic, ev)
+	case native.PushOK:
+		d.subscribed(p, ev)
+	case native.PushError:
+		ev.kind, ev.text = evRefused, string(p.Code)+": "+string(p.Message)
+	default: // goaway is followed by a close; the rest is not for us
+		ev.kind = evNothing
+	}
+}
+
+func (d *nativeDriver) name(topic []byte, ev *event) {
+	if n, ok := d.topics.number(topic); ok {
+		ev.topic = n
+	}
+}
+
+func (d *nativeDriver) subscribed(p *native.Push, ev *event) {
+	ev.kind, ev.acks = evSubscribed, ev.acks[:0]
+	for i := range p.Results {
+		r := &p.Results[i]
+		a := ack{topic: -1, seq: r.Seq, hasSeq: r.HasSeq}
+		if n, ok := d.topics.number([]byte(r.Topic)); ok {
+			a.topic = n
+		}
+		if r.Err != nil {
+			a.fault = r.Err.Code + ": " + r.Err.Message
+		}
+		ev.acks = append(ev.acks, a)
+	}
+}

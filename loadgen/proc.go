@@ -1,0 +1,66 @@
+package loadgen
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ticksPerSecond is USER_HZ, the unit of /proc/<pid>/stat: 100 on every Linux architecture that Go runs on.
+const ticksPerSecond = 100
+
+// usage is what a process has used.
+type usage struct {
+	cpu time.Duration // user and system, since it started
+	rss int64         // bytes resident
+}
+
+// readUsage reads /proc (proc_pid_stat(5), proc_pid_status(5)).
+func readUsage(pid int) (usage, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return usage{}, fmt.Errorf("loadgen: no process %d: %w", pid, err)
+	}
+	cpu, err := parseStat(stat)
+	if err != nil {
+		return usage{}, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return usage{}, fmt.Errorf("loadgen: no process %d: %w", pid, err)
+	}
+	rss, err := parseStatus(status)
+	return usage{cpu: cpu, rss: rss}, err
+}
+
+// parseStat takes utime and stime, fields 14 and 15. The name in field 2 may hold spaces and brackets, so counting starts
+// behind the last bracket.
+func parseStat(stat []byte) (time.Duration, error) {
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("loadgen: /proc stat has %d fields", len(f))
+	}
+	user, err1 := strconv.ParseInt(f[11], 10, 64)
+	system, err2 := strconv.ParseInt(f[12], 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("loadgen: /proc stat: utime %q, stime %q", f[11], f[12])
+	}
+	return time.Duration(user+system) * (time.Second / ticksPerSecond), nil
+}
+
+// parseStatus takes VmRSS in bytes.
+func parseStatus(status []byte) (int64, error) {
+	_, after, found := strings.Cut(string(status), "\nVmRSS:")
+	f := strings.Fields(after)
+	if !found || len(f) == 0 {
+		return 0, fmt.Errorf("loadgen: /proc status has no VmRSS (a kernel thread, or the process has ended)")
+	}
+	kib, err := strconv.ParseInt(f[0], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("loadgen: /proc status: VmRSS %q", f[0])
+	}
+	return kib << 10, nil
+}

@@ -1,0 +1,247 @@
+package loadgen
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// publishBatchBytes bounds what is written at once.
+const publishBatchBytes = 64 << 10
+
+// publisher sends the messages of a fanout over one connection. It belongs to the first loop.
+type publisher struct {
+	loop   *loop
+	conn   int // the loop's number for the connection
+	driver driver
+	target target
+	order  []uint32 // topics in the order in which they get a message
+
+	pacer   pacer // nil: a closed loop
+	running bool
+	start   int64
+	stop    int64 // nothing is planned from here on
+	planned uint64
+	sent    uint64
+	batch   []byte
+
+	// closed loop
+	inFlight int64 // planned instant; 0: none
+	rounds   *hdrhistogram.Histogram
+	timeouts uint64
+
+	// open loop: how far behind the plan messages were sent, where the server was not the reason
+	slips     *hdrhistogram.Histogram
+	heldUntil int64  // messages planned before it waited for the server to read
+	held      uint64 // how many they were
+
+	refusals reasons
+	refusedN uint64
+	accepted uint64 // told at the end of a stream
+	finished bool
+	awaiting int64 // since when the answer to the stream is awaited; 0: not
+}
+
+func newPublisher(l *loop, p *Plan) *publisher {
+	q := &publisher{loop: l, order: make([]uint32, p.Topics), rounds: newLatency(), slips: newLatency()}
+	for i := range q.order {
+		q.order[i] = uint32(i)
+	}
+	random := rand.New(rand.NewPCG(p.Seed, 0))
+	random.Shuffle(len(q.order), func(i, j int) { q.order[i], q.order[j] = q.order[j], q.order[i] })
+	if !p.closed() {
+		q.pacer = newConstant(p.rate())
+	}
+	return q
+}
+
+// begin starts the sending; posted by the coordinator.
+func (p *publisher) begin(start, stop int64) { p.running, p.start, p.stop = true, start, stop }
+
+// halt ends the plan here.
+func (p *publisher) halt(now int64) {
+	p.stop = min(p.stop, now)
+	p.start = min(p.start, p.stop)
+}
+
+// turn sends what is due.
+func (p *publisher) turn(now int64) {
+	switch {
+	case p.awaiting != 0:
+		if now-p.awaiting > int64(p.loop.plan.ReplyTimeout) {
+			p.loop.fatal(fmt.Errorf("loadgen: the admin API did not answer the stream within %v of its end", p.loop.plan.ReplyTimeout))
+			p.awaiting = 0
+			p.end()
+		}
+	case !p.running || now < p.start:
+	case p.pacer == nil:
+		p.turnClosed(now)
+	default:
+		p.turnOpen(now)
+	}
+}
+
+// turnClosed sends the next message once everybody got the last one.
+func (p *publisher) turnClosed(now int64) {
+	b := p.loop.board
+	if p.inFlight != 0 {
+		switch {
+		case b.remaining.Load() <= 0:
+			if r := &p.loop.record; p.inFlight >= r.from && p.inFlight < r.to {
+				_ = p.rounds.RecordValue(min(now-p.inFlight, latencyMax))
+			}
+		case now-p.inFlight > int64(p.loop.plan.ReplyTimeout):
+			p.timeouts++
+		default:
+			return
+		}
+	}
+	if now >= p.stop {
+		p.finish()
+		return
+	}
+	at := max(now, p.inFlight+1)
+	topic, ok := p.next()
+	if !ok {
+		p.finish()
+		return
+	}
+	p.inFlight = at
+	b.inTopic.Store(int64(topic))
+	b.remaining.Store(int64(b.subscribers[topic].Load()))
+	b.inFlight.Store(at)
+	p.add(topic, at)
+	p.flush()
+}
+
+// next is the next topic in turn that somebody subscribed to.
+func (p *publisher) next() (int, bool) {
+	for range p.order {
+		topic := int(p.order[p.planned%uint64(len(p.order))])
+		p.planned++
+		if p.loop.board.subscribers[topic].Load() > 0 {
+			return topic, true
+		}
+	}
+	return 0, false
+}
+
+// turnOpen sends all that is planned up to now, unless the server does not take what was sent before.
+func (p *publisher) turnOpen(now int64) {
+	c := &p.loop.conns[p.conn]
+	last := p.pacer.due(time.Duration(p.stop - p.start - 1))
+	due := min(p.pacer.due(time.Duration(now-p.start)), last)
+	for p.planned < due && p.running {
+		if len(c.out) > 0 {
+			p.heldUntil = now
+			return
+		}
+		at := p.start + int64(p.pacer.at(p.planned))
+		if at < p.heldUntil {
+			p.held++
+		} else {
+			_ = p.slips.RecordValue(min(now-at, latencyMax))
+		}
+		p.add(int(p.order[p.planned%uint64(len(p.order))]), at)
+		p.planned++
+		if len(p.batch) >= publishBatchBytes {
+			p.flush()
+		}
+	}
+	p.flush()
+	if p.planned >= last {
+		p.finish()
+	}
+}
+
+// add plans one message into the batch.
+func (p *publisher) add(topic int, at int64) {
+	b := p.loop.board
+	p.batch = p.driver.appendPublish(p.batch, topic, at)
+	p.sent++
+	b.heads[topic].Add(1)
+	p.loop.expected += uint64(b.subscribers[topic].Load())
+}
+
+func (p *publisher) flush() {
+	p.loop.write(p.conn, &p.loop.conns[p.conn], p.batch)
+	p.batch = p.batch[:0]
+}
+
+// finish ends the stream.
+func (p *publisher) finish() {
+	p.running = false
+	p.loop.board.inFlight.Store(0)
+	var reply bool
+	if p.batch, reply = p.driver.appendFinish(p.batch); reply {
+		p.awaiting = p.loop.now
+	}
+	p.flush()
+	if !reply {
+		p.end()
+	}
+}
+
+func (p *publisher) end() {
+	if !p.finished {
+		p.finished = true
+		close(p.loop.board.published)
+	}
+}
+
+// refused counts a message that the server did not take. Without an id it does not say which.
+func (p *publisher) refused(why string) {
+	p.refusedN++
+	p.refusals.count(why)
+	if p.pacer == nil && p.inFlight != 0 {
+		b := p.loop.board
+		b.remaining.Store(0)
+		topic := b.inTopic.Load()
+		b.heads[topic].Add(^uint64(0))
+		p.loop.expected -= uint64(b.subscribers[topic].Load())
+	}
+}
+
+// answered takes the answer to a stream.
+func (p *publisher) answered(ev *event) {
+	c := &p.loop.conns[p.conn]
+	c.state = leaving // it is of no more use, and its end is no fault
+	p.accepted = ev.accepted
+	switch {
+	case p.awaiting == 0:
+		p.loop.fatal(fmt.Errorf("loadgen: the admin API ended the stream early: %s", ev.text))
+	case ev.code != 200 && ev.accepted == 0:
+		p.loop.fatal(fmt.Errorf("loadgen: the admin API refused the stream: %s", ev.text))
+	case ev.accepted < p.sent:
+		p.refusedN += p.sent - ev.accepted
+		p.refusals.count(ev.text)
+	}
+	p.awaiting, p.running = 0, false
+	p.end()
+}
+
+// lost ends a run whose publishing connection was dropped.
+func (p *publisher) lost(why string) {
+	p.running, p.awaiting = false, 0
+	if !p.finished {
+		p.loop.fatal(fmt.Errorf("loadgen: the publishing connection was lost: %s", why))
+		p.end()
+	}
+}
+
+// patience is how long the loop may sleep for the publisher's sake.
+func (p *publisher) patience(now int64) time.Duration {
+	switch {
+	case !p.running:
+		return idleWait
+	case now < p.start:
+		return min(idleWait, time.Duration(p.start-now))
+	case p.pacer == nil:
+		return max(0, min(idleWait, time.Duration(p.inFlight+int64(p.loop.plan.ReplyTimeout)-now)))
+	case len(p.loop.conns[p.conn].out) > 0:
+		return idleWait
+	}
+	return max(0, min(idleWait, time.Duration(p.start+int64(p.pacer.at(p.planned))-now)))
+}

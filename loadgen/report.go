@@ -1,0 +1,178 @@
+package loadgen
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteJSON writes the result for programs.
+func (r *Result) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// WriteText writes the result for people.
+func (r *Result) WriteText(w io.Writer) error {
+	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	r.textConnections(t)
+	if r.Published != nil {
+		r.textPublished(t)
+	}
+	r.textDeliveries(t)
+	if r.Server != nil {
+		r.textServer(t)
+	}
+	r.textGenerator(t)
+	switch {
+	case r.Failed():
+		t.row("RESULT", "FAILED: %s", strings.Join(r.Faults, "; "))
+	case r.Generator.Limited:
+		t.row("RESULT", "ok, but loadgen was the limit: %s", strings.Join(r.Generator.Why, "; "))
+	default:
+		t.row("RESULT", "ok")
+	}
+	return t.w.Flush()
+}
+
+// table writes lines of a name and what is to be said of it.
+type table struct{ w *tabwriter.Writer }
+
+func (t *table) row(name, format string, args ...any) {
+	fmt.Fprintf(t.w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+}
+
+func (t *table) reasons(name string, rs reasons) {
+	whys := make([]string, 0, len(rs))
+	for why := range rs {
+		whys = append(whys, why)
+	}
+	sort.Slice(whys, func(i, j int) bool {
+		if rs[whys[i]] != rs[whys[j]] {
+			return rs[whys[i]] > rs[whys[j]]
+		}
+		return whys[i] < whys[j]
+	})
+	for _, why := range whys {
+		t.row(name, "%s × %s", thousands(rs[why]), why)
+	}
+}
+
+func (r *Result) textConnections(t *table) {
+	p, c := &r.Plan, &r.Connections
+	what := string(p.Workload)
+	if r.Loop != "" {
+		what += ", " + r.Loop + " loop"
+	}
+	t.row("workload", "%s to %s", what, p.URL)
+	if p.Workload != Echo {
+		t.row("subscriptions", "%d of %s topics on each connection", p.Subscriptions, thousands(uint64(p.Topics)))
+	}
+	t.row("connections", "%s of %s open in %.2f s; %d failed, %d dropped, %d pings answered",
+		thousands(uint64(c.Opened)), thousands(uint64(c.Wanted)), c.OpenSeconds, c.Failed, c.Dropped, c.Pings)
+	if c.Unanswered > 0 {
+		t.row("", "%d did not answer the close in time", c.Unanswered)
+	}
+	t.reasons("  failed", c.Failures)
+	t.reasons("  dropped", c.Drops)
+	t.reasons("  noticed", c.Notices)
+}
+
+func (r *Result) textPublished(t *table) {
+	p := r.Published
+	line := thousands(p.Sent) + " messages of " + strconv.Itoa(r.Plan.Payload) + " bytes over " + string(r.Plan.Via)
+	if p.PlannedRate > 0 {
+		line += fmt.Sprintf(", planned at %s/s", thousands(uint64(p.PlannedRate)))
+	}
+	if p.Refused > 0 {
+		line += "; " + thousands(p.Refused) + " refused"
+	}
+	if p.TimedOut > 0 {
+		line += "; " + thousands(p.TimedOut) + " did not reach everybody in time"
+	}
+	t.row("published", "%s", line)
+	t.reasons("  refused", p.Refusals)
+}
+
+func (r *Result) textDeliveries(t *table) {
+	v, w := &r.Verdict, &r.Window
+	if r.Plan.Workload == Idle && v.Delivered == 0 {
+		return
+	}
+	t.row("deliveries", "%s/s over %.1f s (%s; %.1f MB/s; %.1f a read)",
+		thousands(uint64(w.DeliveryRate)), w.Seconds, thousands(w.Deliveries), w.BytesPerS/1e6, w.MessagesPerRead)
+	t.row("latency", "%s", r.Latency.text())
+	if r.Round != nil {
+		t.row("to the last", "%s", r.Round.text())
+	}
+	if r.Expected > 0 {
+		t.row("verified", "%s of %s delivered; %s lost, %s twice, %s out of order",
+			thousands(v.Delivered), thousands(r.Expected), thousands(v.Lost), thousands(v.Duplicates), thousands(v.Reordered))
+	}
+	if v.Gaps > 0 {
+		t.row("told", "%s messages left out, in %s gap notices", thousands(v.Told), thousands(v.Gaps))
+	}
+}
+
+func (l *Latency) text() string {
+	if l.Count == 0 {
+		return "nothing measured"
+	}
+	return fmt.Sprintf("p50 %s  p90 %s  p99 %s  p99.9 %s  max %s ms", short(l.P50Ms), short(l.P90Ms), short(l.P99Ms), short(l.P999Ms), short(l.MaxMs))
+}
+
+func (r *Result) textServer(t *table) {
+	s := r.Server
+	cpu := fmt.Sprintf("%.2f s CPU, %.0f %% of a core", s.CPUSeconds, s.CPUShare*100)
+	if s.CPUPerDelivery > 0 {
+		cpu += fmt.Sprintf(", %.2f µs a delivery", s.CPUPerDelivery)
+	}
+	t.row("server", "%s", cpu)
+	t.row("", "RSS %.1f MB before, %.1f open, %.1f at the end: %s bytes a connection",
+		float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSEndBytes)/1e6, signed(s.RSSPerConnection))
+	for _, x := range s.Samples {
+		t.row("", "after %.0f s: %s bytes a connection", x.AfterSeconds, signed(x.PerConnection))
+	}
+}
+
+func (r *Result) textGenerator(t *table) {
+	g := &r.Generator
+	busy := make([]string, len(g.BusyShare))
+	for i, b := range g.BusyShare {
+		busy[i] = fmt.Sprintf("%.0f %%", b*100)
+	}
+	line := "busy " + strings.Join(busy, ", ")
+	if r.Loop == "open" {
+		line += fmt.Sprintf("; sent within %s ms of the plan at p99", short(g.SlipP99Ms))
+		if g.Held > 0 {
+			line += fmt.Sprintf("; %s held up by the server", thousands(g.Held))
+		}
+	}
+	t.row("loadgen", "%s", line)
+	for _, why := range g.Why {
+		t.row("  LIMITED", "%s", why)
+	}
+}
+
+func short(ms float64) string { return strconv.FormatFloat(ms, 'g', 3, 64) }
+
+func signed(n float64) string {
+	if n < 0 {
+		return "-" + thousands(uint64(-n))
+	}
+	return thousands(uint64(n))
+}
+
+// thousands groups digits by threes.
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

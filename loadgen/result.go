@@ -1,0 +1,162 @@
+package loadgen
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// ResultSchema rises when a field of Result changes its meaning or goes away; fields may be added without.
+const ResultSchema = 1
+
+// Result is what a run found. Its JSON is stable: lower-case names with the unit at the end.
+type Result struct {
+	Schema      int       `json:"schema"`
+	Started     time.Time `json:"started"`
+	Plan        Plan      `json:"plan"`
+	Loop        string    `json:"loop,omitempty"` // closed or open
+	Interrupted bool      `json:"interrupted,omitempty"`
+
+	Connections Connections `json:"connections"`
+	Published   *Published  `json:"published,omitempty"`
+	Verdict     Verdict     `json:"verdict"`
+	Expected    uint64      `json:"expected"` // deliveries that had to come, if none was refused
+	Window      Window      `json:"window"`
+	Latency     Latency     `json:"latency"`
+	Round       *Latency    `json:"round,omitempty"` // closed loop: until the last subscriber had it
+	Server      *Process    `json:"server,omitempty"`
+	Generator   Generator   `json:"generator"`
+	Faults      []string    `json:"faults,omitempty"` // why Failed is true, in words
+}
+
+// Connections says what became of them.
+type Connections struct {
+	Wanted      int     `json:"wanted"`
+	Opened      int     `json:"opened"`
+	Failed      int     `json:"failed"`
+	Dropped     int     `json:"dropped"`    // were open and ended before we closed them
+	Unanswered  int     `json:"unanswered"` // did not answer our close in time
+	OpenSeconds float64 `json:"open_s"`     // until the last was open
+	Pings       int     `json:"pings"`      // answered
+	Failures    reasons `json:"failures,omitempty"`
+	Drops       reasons `json:"drops,omitempty"`
+	Notices     reasons `json:"notices,omitempty"` // what else the server complained of, or what of it could not be parsed
+}
+
+// Published says what was sent.
+type Published struct {
+	Sent        uint64  `json:"sent"`
+	Refused     uint64  `json:"refused"` // by the server, which said so
+	Refusals    reasons `json:"refusals,omitempty"`
+	TimedOut    uint64  `json:"timed_out"`              // closed loop: did not reach everybody in time
+	PlannedRate float64 `json:"planned_rate,omitempty"` // open loop, messages a second
+}
+
+// Window is the measured part of the run.
+type Window struct {
+	Seconds         float64 `json:"s"`
+	Deliveries      uint64  `json:"deliveries"`
+	DeliveryRate    float64 `json:"deliveries_per_s"`
+	BytesPerS       float64 `json:"bytes_per_s"`
+	MessagesPerRead float64 `json:"messages_per_read"`
+}
+
+// Latency is from the planned instant to the read that brought the message.
+type Latency struct {
+	Count  int64   `json:"count"`
+	MinMs  float64 `json:"min_ms"`
+	MeanMs float64 `json:"mean_ms"`
+	P50Ms  float64 `json:"p50_ms"`
+	P90Ms  float64 `json:"p90_ms"`
+	P99Ms  float64 `json:"p99_ms"`
+	P999Ms float64 `json:"p999_ms"`
+	MaxMs  float64 `json:"max_ms"`
+}
+
+func newLatencyResult(h *hdrhistogram.Histogram) Latency {
+	ms := func(ns int64) float64 { return float64(ns) / 1e6 }
+	if h.TotalCount() == 0 {
+		return Latency{}
+	}
+	return Latency{
+		Count: h.TotalCount(), MinMs: ms(h.Min()), MeanMs: h.Mean() / 1e6, P50Ms: ms(h.ValueAtQuantile(50)), P90Ms: ms(h.ValueAtQuantile(90)),
+		P99Ms: ms(h.ValueAtQuantile(99)), P999Ms: ms(h.ValueAtQuantile(99.9)), MaxMs: ms(h.Max()),
+	}
+}
+
+// Process is what the server used, by --pid.
+type Process struct {
+	CPUSeconds       float64     `json:"cpu_s"`               // in the window
+	CPUShare         float64     `json:"cpu_share"`           // of one core
+	CPUPerDelivery   float64     `json:"cpu_us_per_delivery"` // 0: nothing was delivered
+	RSSBeforeBytes   int64       `json:"rss_before_bytes"`    // before the first connection
+	RSSOpenBytes     int64       `json:"rss_open_bytes"`      // when all were open
+	RSSEndBytes      int64       `json:"rss_end_bytes"`       // before the first was closed
+	RSSPerConnection float64     `json:"rss_bytes_per_connection"`
+	Samples          []RSSSample `json:"rss_samples,omitempty"`
+}
+
+// RSSSample is the server's memory some time after the last connection was open.
+type RSSSample struct {
+	AfterSeconds  float64 `json:"after_s"`
+	Bytes         int64   `json:"bytes"`
+	PerConnection float64 `json:"bytes_per_connection"`
+}
+
+// Generator says how loadgen itself fared.
+type Generator struct {
+	Limited    bool      `json:"generator_limited"`
+	Why        []string  `json:"why,omitempty"`
+	BusyShare  []float64 `json:"busy_share"` // of each loop's time in the window
+	CPUSeconds float64   `json:"cpu_s"`
+	SlipP99Ms  float64   `json:"slip_p99_ms"` // open loop: sent so much after the plan, the server not being the reason
+	SlipMaxMs  float64   `json:"slip_max_ms"`
+	Held       uint64    `json:"held"` // sent late because the server did not read
+}
+
+// What makes a generator the limit.
+const (
+	busyShareMax = 0.90
+	slipMax      = 5 * time.Millisecond // at the 99th percentile
+)
+
+// judge fills in Limited and Faults.
+func (r *Result) judge() {
+	g := &r.Generator
+	for i, share := range g.BusyShare {
+		if share > busyShareMax {
+			g.Why = append(g.Why, fmt.Sprintf("loop %d was busy %.0f %% of the time", i, share*100))
+		}
+	}
+	if g.SlipP99Ms > float64(slipMax)/1e6 {
+		g.Why = append(g.Why, fmt.Sprintf("1 %% of the messages were sent %.1f ms or more after their planned instant", g.SlipP99Ms))
+	}
+	g.Limited = len(g.Why) > 0
+
+	c, v := &r.Connections, &r.Verdict
+	for _, f := range []struct {
+		n    uint64
+		text string
+	}{
+		{uint64(c.Failed), "connections could not be opened"},
+		{uint64(c.Dropped), "connections were dropped"},
+		{v.Lost, "messages were lost without a word"},
+		{v.Duplicates, "messages came more than once"},
+		{v.Reordered, "messages came out of order"},
+		{v.Unexpected, "messages came that were not asked for"},
+		{v.Damaged, "messages were not as published"},
+		{v.Unread, "texts of the server could not be parsed"},
+	} {
+		if f.n > 0 {
+			r.Faults = append(r.Faults, fmt.Sprintf("%d %s", f.n, f.text))
+		}
+	}
+	if r.Interrupted {
+		r.Faults = append(r.Faults, "the run was interrupted")
+	}
+}
+
+// Failed reports whether something went wrong that must not be overlooked. Messages that the server said it left out, or
+// refused to take, are not among them.
+func (r *Result) Failed() bool { return len(r.Faults) > 0 }
