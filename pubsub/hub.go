@@ -172,6 +172,9 @@ func (h *Hub) addInFlight(delta int64) {
 // cost is about how many bytes a publication will take in its topic's ring.
 func cost(p *Publication) int { return len(p.Payload) + len(p.Topic) + recordBytes }
 
+// Epoch names this run of the sequence numbers.
+func (h *Hub) Epoch() string { return h.o.Epoch }
+
 // Stats is a snapshot of a hub's gauges.
 type Stats struct {
 	Topics        int64
