@@ -57,13 +57,11 @@ func ParsePush(src []byte, p *Push) error {
 	if end < 0 || skipSpace(src, end) != len(src) {
 		return ErrPush
 	}
-	ok := false
+	take := p.setNotice
 	if m.values[pushOp] == nil {
-		ok = p.setMessage(&m)
-	} else {
-		ok = p.setNotice(&m)
+		take = p.setMessage
 	}
-	if !ok {
+	if !take(&m) {
 		return ErrPush
 	}
 	return nil

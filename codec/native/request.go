@@ -68,7 +68,7 @@ type Request struct {
 	Topic  []byte         // publish, presence; decoded
 
 	Content Content // publish
-	Payload []byte  // publish: JSON text as it came, or decoded text or bytes
+	Payload []byte  // publish: JSON text as it came, or decoded text or bytes; nil or not when empty
 	NoEcho  bool    // publish
 
 	Token []byte // auth

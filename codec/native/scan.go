@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// The scanner judges JSON texts (RFC 8259) and finds where their values end in one pass without allocating: it takes a
-// third of the time of json.Valid, and what it accepts is exactly what that accepts. Positions are indexes into src; -1
+// The scanner judges JSON texts (RFC 8259) and finds where their values end in one pass without allocating: it takes
+// half the time of json.Valid or less, and what it accepts is exactly what that accepts. Positions are indexes into src; -1
 // says that the text is not JSON there. It does not look at UTF-8.
 
 // DepthMax bounds how deep arrays and objects are nested, as encoding/json does.
