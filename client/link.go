@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,8 @@ func (l *link) run() error {
 	var cause error
 	fail := func(err error) {
 		l.mu.Lock()
-		if cause == nil {
+		// A ping that cannot even be written breaks the connection by itself.
+		if cause == nil || errors.Is(err, errNoPong) {
 			cause = err
 		}
 		l.mu.Unlock()
@@ -132,8 +134,9 @@ func (l *link) watch(fail func(error)) {
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, l.client.options.PongTimeout)
 		err := l.ws.Ping(ctx)
+		late := ctx.Err() != nil && l.ctx.Err() == nil
 		cancel()
-		if err != nil && l.heard.Load() == last && !l.handingOn.Load() {
+		if err != nil && late && l.heard.Load() == last && !l.handingOn.Load() {
 			fail(errNoPong)
 			return
 		}
