@@ -142,7 +142,7 @@ func decodeBase64(s []byte) ([]byte, error) {
 	dst := make([]byte, base64.StdEncoding.DecodedLen(len(s)))
 	n, err := base64.StdEncoding.Strict().Decode(dst, s)
 	if err != nil {
-		return nil, Fault{codeBadRequest, "it is not base64 (RFC 4648 §4, with padding): " + err.Error()}
+		return nil, Fault{codeBadRequest, "it is not base64 (RFC 4648 §4, with padding)"}
 	}
 	for _, c := range s {
 		if c == '\n' || c == '\r' {

@@ -173,3 +173,12 @@ func equal(a, b reflect.Value) bool {
 	}
 	return a.Equal(b)
 }
+
+// Values gives every key with its value as text, for introspection. There are no secrets among them yet.
+func (c *Config) Values() map[string]string {
+	values := make(map[string]string)
+	for _, k := range allKeys() {
+		values[k.Name] = text(k.value(reflect.ValueOf(c).Elem()))
+	}
+	return values
+}

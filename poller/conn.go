@@ -1,0 +1,116 @@
+package poller
+
+import (
+	"net"
+
+	"github.com/panjf2000/gnet/v2"
+	"github.com/valyala/bytebufferpool"
+)
+
+// state is how far a connection's life has come.
+type state uint8
+
+const (
+	vacant    state = iota // the slot has no connection
+	open                   // reads and writes
+	finishing              // sends what is queued, then ends its side; input is thrown away
+	lingering              // has ended its side and waits for the peer's end
+	doomed                 // to be closed at the end of the event
+	dead                   // closed by the system; Handler.Closed is still to be called
+)
+
+// Conn is one connection. It belongs to its loop. All are kept in slabs, so a Conn is 72 bytes and a
+// pointer to one stays good until Handler.Closed returns; Handle and Generation name it for longer.
+type Conn struct {
+	gc   gnet.Conn
+	loop *Loop
+
+	fd     int32
+	handle uint32
+	gen    uint32 // how many connections had this slot before
+	seen   uint32 // when the peer last gave a sign of life, in loop seconds
+	due    uint32 // when Handler.Due is called, in loop seconds; 0 is never
+	input  uint32 // what Data has not used yet, in loop.inputs
+	stall  uint32 // what the kernel has not taken yet, in loop.stalls
+	state  state
+
+	// The handler's own; zero in Open.
+	Kind, Flags uint8
+	User        [3]uint32
+}
+
+// Loop is the loop that the connection belongs to.
+func (c *Conn) Loop() *Loop { return c.loop }
+
+// Handle names the connection on its loop while it lives; Loop.Conn finds it. Never 0.
+func (c *Conn) Handle() uint32 { return c.handle }
+
+// Generation tells the connections apart that have the same handle one after the other.
+func (c *Conn) Generation() uint32 { return c.gen }
+
+// RemoteAddr is the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.gc.RemoteAddr() }
+
+// Seen is when the peer last sent something or took bytes of ours, in loop seconds.
+func (c *Conn) Seen() uint32 { return c.seen }
+
+// SetDue asks for a call of Handler.Due at the given loop second, or for none if it is 0. A connection
+// has one such time.
+func (c *Conn) SetDue(second uint32) { c.due = second }
+
+// Open reports whether the connection still reads and writes, that is, neither Finish nor Close was
+// called nor has it failed.
+func (c *Conn) Open() bool { return c.state == open }
+
+// Stalled reports whether bytes wait for the kernel.
+func (c *Conn) Stalled() bool { return c.stall != 0 }
+
+// Finish sends what is queued, ends our side and closes once the peer has ended its own, or after the
+// linger time. What still arrives is thrown away: closing a socket with unread input resets it, and the
+// peer could lose the last thing it was told.
+func (c *Conn) Finish() {
+	if c.state != open {
+		return
+	}
+	c.state = finishing
+	c.due = c.loop.Seconds() + lingerSeconds
+	c.dropInput()
+	if c.stall == 0 && c.loop.reading != c {
+		c.endOutput()
+	}
+}
+
+// Close closes the connection at the end of the event that is being handled, whatever is queued.
+func (c *Conn) Close() {
+	if c.state == doomed || c.state == dead || c.state == vacant {
+		return
+	}
+	c.state = doomed
+	c.loop.doomed = append(c.loop.doomed, c)
+}
+
+// keepInput keeps what Data has not used. p is either the kept input itself or the loop's read buffer.
+func (c *Conn) keepInput(p []byte, used int) {
+	rest := p[used:]
+	if len(rest) == 0 {
+		c.dropInput()
+		return
+	}
+	if c.input != 0 && used == 0 {
+		return // it stands there already: bytes that trickle in are not copied over and over
+	}
+	if c.input == 0 {
+		c.input = c.loop.inputs.New()
+		*c.loop.inputs.At(c.input) = bytebufferpool.Get()
+	}
+	b := *c.loop.inputs.At(c.input)
+	b.B = append(b.B[:0], rest...) // forward within the same array when p is the kept input
+}
+
+func (c *Conn) dropInput() {
+	if c.input != 0 {
+		bytebufferpool.Put(*c.loop.inputs.At(c.input))
+		c.loop.inputs.Free(c.input)
+		c.input = 0
+	}
+}

@@ -1,0 +1,23 @@
+// Package poller puts TCP connections on event loops. It is the only importer of gnet.
+//
+// # Threads
+//
+// A Poller has a number of loops, each with its own listening sockets (SO_REUSEPORT), its own epoll
+// set and its own connections: one gnet engine a loop. A Conn, and every call of the Handler but those
+// said otherwise, belong to the loop's goroutine. Other goroutines reach a loop by Loop.Post and
+// Loop.Wake alone.
+//
+// # Flow
+//
+// Bytes that arrive are handed to Handler.Data where they lie, in the loop's read buffer; what the
+// handler does not use yet is kept for it in a pooled buffer, so an idle connection owns none. Loop.Wake
+// asks for one call of Handler.Turn. A turn that reports more work gets its next call after the loop has
+// read from its sockets: each loop is woken by a byte through a socketpair that is enrolled in it like
+// any connection, so one byte is one slice of work.
+//
+// # Writing
+//
+// All that a connection sends goes through one function, a plain write on the non-blocking descriptor.
+// While the kernel does not take more the connection is stalled: it holds the rest of one write and the
+// replies that came since, both bounded, and the handler hears Drained when they are gone.
+package poller

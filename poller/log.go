@@ -1,0 +1,29 @@
+package poller
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+)
+
+func inUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// gnetLogger sends gnet's log to ours. What gnet calls information is detail to a reader of our log.
+type gnetLogger struct{ log *slog.Logger }
+
+func (g gnetLogger) Debugf(format string, args ...any) {
+	g.log.Debug("gnet: " + fmt.Sprintf(format, args...))
+}
+func (g gnetLogger) Infof(format string, args ...any) {
+	g.log.Debug("gnet: " + fmt.Sprintf(format, args...))
+}
+func (g gnetLogger) Warnf(format string, args ...any) {
+	g.log.Warn("gnet: " + fmt.Sprintf(format, args...))
+}
+func (g gnetLogger) Errorf(format string, args ...any) {
+	g.log.Warn("gnet: " + fmt.Sprintf(format, args...))
+}
+func (g gnetLogger) Fatalf(format string, args ...any) {
+	g.log.Error("gnet: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,79 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// ErrForbidden says that the client may not subscribe or publish to a topic.
+var ErrForbidden = errors.New("protocol: no permission")
+
+// Codes of failed requests, as clients see them.
+const (
+	CodeBadRequest  = "bad_request"
+	CodeForbidden   = "forbidden"
+	CodeBadTopic    = "bad_topic"
+	CodeTooMany     = "too_many"
+	CodeUnavailable = "unavailable"
+)
+
+// Explain gives the code and the text that a client gets for an error of Subscribe or Publish; verb is
+// "subscribe" or "publish".
+func Explain(err error, verb, topic string) (code, message string) {
+	switch {
+	case errors.Is(err, ErrForbidden):
+		return CodeForbidden, fmt.Sprintf("no permission to %s to %s", verb, topic)
+	case errors.Is(err, pubsub.ErrReservedTopic):
+		return CodeForbidden, "topics that begin with $ are the server's own: clients do not publish to them"
+	case errors.Is(err, pubsub.ErrBadTopic):
+		return CodeBadTopic, badTopic(verb, topic)
+	case errors.Is(err, pubsub.ErrTooManySubs):
+		return CodeTooMany, "this connection has as many subscriptions as it may have"
+	case errors.Is(err, pubsub.ErrTooManyTopics):
+		return CodeTooMany, "the server holds as many topics as it may"
+	case errors.Is(err, pubsub.ErrNoRoom):
+		return CodeUnavailable, "the topic's subscribers are not served yet: publish again shortly"
+	default:
+		return CodeUnavailable, "the message could not be published"
+	}
+}
+
+func badTopic(verb, topic string) string {
+	switch {
+	case topic == "":
+		return "a topic has at least one byte"
+	case len(topic) > pubsub.TopicBytesMax:
+		return fmt.Sprintf("a topic has at most %d bytes, this one has %d", pubsub.TopicBytesMax, len(topic))
+	case strings.ContainsAny(topic, "+#") && verb == "publish":
+		return "a message is published to one topic: + and # are wildcards, for subscribers"
+	case strings.ContainsAny(topic, "+#"):
+		return "patterns with + or # are not built yet: subscribe to exact topics"
+	default:
+		return "a topic is UTF-8 without NUL"
+	}
+}
+
+// statuses of refused upgrades.
+var statuses = map[string]int{
+	CodeBadRequest: 400, CodeBadTopic: 400, CodeForbidden: 403, CodeTooMany: 503, CodeUnavailable: 503,
+}
+
+// Refuse is Explain for a topic that stood in a URL.
+func Refuse(err error, topic string) *http1.Error {
+	code, message := Explain(err, "subscribe", topic)
+	return &http1.Error{Status: statuses[code], Code: code, Message: message}
+}
+
+// RefuseUnbuilt refuses the query parameters that are part of the protocol and not built yet.
+func RefuseUnbuilt(r *http1.Request, names ...string) *http1.Error {
+	for _, name := range names {
+		if _, n := http1.Param(r.Query, name); n > 0 {
+			return &http1.Error{Status: 400, Code: CodeBadRequest, Message: "the parameter " + name + " is not built yet"}
+		}
+	}
+	return nil
+}

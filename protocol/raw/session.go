@@ -1,0 +1,73 @@
+// Package raw is the /raw/<topic> endpoint: one exact topic whose messages come and go as bare payloads.
+package raw
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/protocol"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// Prefix of the endpoint's paths; what follows is the topic, percent-encoded.
+const Prefix = "/raw/"
+
+// withEcho in a peer's state: its own messages come back to it.
+const withEcho = 1
+
+// Protocol serves /raw on one loop.
+type Protocol struct{}
+
+// Open subscribes to the topic in the path.
+func (*Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
+	if err := protocol.RefuseUnbuilt(r, "last", "mode", "every", "token"); err != nil {
+		return err
+	}
+	topic, err := http1.Unescape(nil, r.Path[len(Prefix):])
+	if err != nil {
+		return &http1.Error{Status: 400, Code: protocol.CodeBadTopic, Message: "the topic in the path: " + err.Error()}
+	}
+	switch echo, n := http1.Param(r.Query, "echo"); {
+	case n == 1 && string(echo) == "1":
+		*p.State() = withEcho
+	case n > 1 || n == 1 && string(echo) != "0":
+		return &http1.Error{Status: 400, Code: protocol.CodeBadRequest, Message: "the parameter echo is 0 or 1"}
+	}
+	if _, err := p.Subscribe(string(topic)); err != nil {
+		return protocol.Refuse(err, string(topic))
+	}
+	return nil
+}
+
+// Message publishes a frame to the topic. There are no replies on /raw, so a failure closes.
+func (*Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
+	m := pubsub.Publication{Payload: payload, NoEcho: *p.State() != withEcho}
+	switch {
+	case op == ws.Binary:
+		m.Content = pubsub.Binary
+	case !json.Valid(payload):
+		m.Content = pubsub.Text
+	}
+	p.Subscriptions(func(topic string, _ pubsub.Joined) { m.Topic = topic })
+	_, err := p.Publish(&m, func(p protocol.Peer, _ pubsub.Receipt, err error) { failed(p, m.Topic, err) })
+	failed(p, m.Topic, err)
+}
+
+func failed(p protocol.Peer, topic string, err error) {
+	if err == nil || err == pubsub.ErrPending {
+		return
+	}
+	code, message := protocol.Explain(err, "publish", topic)
+	if code == protocol.CodeForbidden {
+		p.Close(ws.PolicyViolation, message)
+		return
+	}
+	p.Close(ws.TryAgainLater, message)
+}
+
+// Goaway says in the close frame's reason when to come back.
+func (*Protocol) Goaway(dst []byte, reconnectAfterMillis int) ([]byte, string) {
+	return dst, "reconnect_after=" + strconv.Itoa(reconnectAfterMillis)
+}

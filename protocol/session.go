@@ -1,0 +1,44 @@
+package protocol
+
+import (
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// Protocol is the seam between a server's connections and one client protocol. Its methods are called on
+// the connection's loop; bytes handed in are good for the call only.
+type Protocol interface {
+	// Open judges the request of a connection that is about to be upgraded and makes the
+	// subscriptions its URL asks for. With an error the upgrade is refused.
+	Open(p Peer, r *http1.Request) *http1.Error
+	// Message handles one whole message; text has been found to be UTF-8.
+	Message(p Peer, op ws.Opcode, payload []byte)
+	// Goaway appends what tells the client, in frames, that the server drains and when to come back, or
+	// nothing; and gives the reason for the close frame that follows.
+	Goaway(dst []byte, reconnectAfterMillis int) (frames []byte, reason string)
+}
+
+// Peer is one connection as its protocol sees it. It is good for the call it was handed to.
+//
+// A subscription outlives nothing yet: a session ends with its connection. Sessions that resume will
+// keep their subscriber and hand it from one Peer to the next.
+type Peer interface {
+	// ID is the connection's identity, for exclusions; ClientID is its text, as clients see it.
+	ID() pubsub.ClientID
+	ClientID() string
+	// Reply sends one or more whole frames ahead of data. They are copied where they have to wait.
+	Reply(frames []byte)
+	// Close begins the close handshake; nothing is read afterwards.
+	Close(code ws.CloseCode, reason string)
+	// State is a word of the protocol's own, zero in Open.
+	State() *uint32
+
+	// Subscribe and Unsubscribe are about this connection; a forbidden topic gives ErrForbidden.
+	Subscribe(topic string) (pubsub.Joined, error)
+	Unsubscribe(topic string) bool
+	Subscriptions(yield func(topic string, at pubsub.Joined))
+	// Publish publishes in the connection's name. If it returns pubsub.ErrPending then done is called
+	// later, on the connection's loop, unless the connection is gone by then.
+	Publish(m *pubsub.Publication, done func(Peer, pubsub.Receipt, error)) (pubsub.Receipt, error)
+}

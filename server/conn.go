@@ -1,0 +1,153 @@
+package server
+
+import (
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/poller"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// opened begins a connection's life: it has so long to send its request.
+func (w *worker) opened(c *poller.Conn) {
+	c.SetDue(w.loop.Seconds() + seconds(w.s.cfg.Limits.HandshakeTimeout))
+}
+
+// data takes what came: first an upgrade request, then frames.
+func (w *worker) data(c *poller.Conn, p []byte) (used int) {
+	if c.Kind == connHTTP {
+		if used = w.upgrade(c, p); c.Kind == connHTTP {
+			return used
+		}
+	}
+	var ep ws.Endpoint
+	if h := c.User[userEndpoint]; h != 0 {
+		ep = *w.endpoints.At(h)
+	}
+	for c.Open() {
+		ev, n := ep.Next(p[used:], &w.limits)
+		used += n
+		if ev.Kind == ws.NeedMore {
+			break
+		}
+		w.event(c, &ev)
+	}
+	w.keepEndpoint(c, &ep)
+	return used
+}
+
+// keepEndpoint keeps an endpoint only while a fragmented message is under way.
+func (w *worker) keepEndpoint(c *poller.Conn, ep *ws.Endpoint) {
+	h := c.User[userEndpoint]
+	if !c.Open() {
+		ep.Release()
+	}
+	switch {
+	case ep.Idle() && h == 0:
+	case ep.Idle():
+		w.endpoints.Free(h)
+		c.User[userEndpoint] = 0
+	default:
+		if h == 0 {
+			h = w.endpoints.New()
+			c.User[userEndpoint] = h
+		}
+		*w.endpoints.At(h) = *ep
+	}
+}
+
+func (w *worker) event(c *poller.Conn, ev *ws.Event) {
+	switch ev.Kind {
+	case ws.Message:
+		w.counts.messages++
+		w.protocols[c.Kind].Message(w.peerOf(c), ev.Op, ev.Payload)
+	case ws.PingEvent:
+		w.out = ws.AppendFrame(w.out[:0], ws.Pong, ev.Payload)
+		w.send(c, w.out)
+	case ws.CloseEvent:
+		code := ev.Code
+		if code == ws.NoStatus {
+			code = ws.NormalClosure
+		}
+		w.close(c, code, "")
+	case ws.Fail:
+		w.close(c, ev.Code, ev.Reason)
+	}
+}
+
+// send sends a reply, and gives a client up that asks on and on without reading the answers.
+func (w *worker) send(c *poller.Conn, frames []byte) {
+	if c.Send(frames) != nil {
+		w.overflow(c)
+	}
+}
+
+// overflow: replies could not be kept, so a close frame could not either.
+func (w *worker) overflow(c *poller.Conn) {
+	w.countClose(c, ws.SlowReader)
+	c.Close()
+}
+
+// close sends a close frame and ends our side behind it (RFC 6455 §7.1.1: the server closes first).
+func (w *worker) close(c *poller.Conn, code ws.CloseCode, reason string) {
+	if !c.Open() {
+		return
+	}
+	w.countClose(c, code)
+	if c.Kind != connHTTP {
+		w.out = ws.AppendClose(w.out[:0], code, reason)
+		if c.Send(w.out) != nil {
+			c.Close()
+			return
+		}
+	}
+	c.Finish()
+}
+
+// due is a connection's one deadline: for its request, then for signs of life.
+func (w *worker) due(c *poller.Conn) {
+	if c.Kind == connHTTP {
+		w.refuse(c, &http1.Error{Status: 408, Code: "timeout", Message: "no complete request came in time"})
+		return
+	}
+	hb := &w.s.cfg.Heartbeat
+	interval, timeout := seconds(hb.PingInterval), seconds(hb.PongTimeout)
+	quiet := w.loop.Seconds() - c.Seen()
+	if c.Flags&flagPinged != 0 {
+		c.Flags &^= flagPinged
+		if quiet >= timeout { // not a byte since the ping
+			w.close(c, ws.NoPong, "no pong")
+			return
+		}
+	}
+	if quiet < interval {
+		c.SetDue(c.Seen() + interval)
+		return
+	}
+	if !c.Stalled() { // else it has bytes of ours to take, and taking them would be life
+		w.counts.pings++
+		w.send(c, pingFrame)
+	}
+	c.Flags |= flagPinged
+	c.SetDue(w.loop.Seconds() + timeout)
+}
+
+var pingFrame = ws.AppendFrame(nil, ws.Ping, nil)
+
+func (w *worker) drained(c *poller.Conn) {
+	if id := c.User[userSubscriber]; id != 0 {
+		w.shard.Drained(pubsub.SubscriberID(id))
+	}
+}
+
+// closed gives back all that a connection had. It is called at the end of an event, so no list is being
+// walked.
+func (w *worker) closed(c *poller.Conn) {
+	w.countClose(c, ws.AbnormalClosure)
+	if id := c.User[userSubscriber]; id != 0 {
+		w.shard.Remove(pubsub.SubscriberID(id))
+	}
+	if h := c.User[userEndpoint]; h != 0 {
+		w.endpoints.At(h).Release()
+		w.endpoints.Free(h)
+	}
+}

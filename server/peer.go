@@ -1,0 +1,91 @@
+package server
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/poller"
+	"github.com/megawire/megawire/protocol"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// peer is a connection as its protocol sees it: protocol.Peer. There is one a worker, which stands for
+// whichever connection is being served.
+type peer struct {
+	w *worker
+	c *poller.Conn
+}
+
+func (w *worker) peerOf(c *poller.Conn) *peer {
+	w.peer.c = c
+	return &w.peer
+}
+
+// A client id holds the loop, the generation and the handle of a connection: 8, 24 and 32 bits.
+func (w *worker) id(c *poller.Conn) pubsub.ClientID {
+	return pubsub.ClientID(uint64(w.loop.Index())<<56 | uint64(c.Generation()&0xffffff)<<32 | uint64(c.Handle()))
+}
+
+func formatClientID(id pubsub.ClientID) string { return strconv.FormatUint(uint64(id), 36) }
+
+func parseClientID(s string) (pubsub.ClientID, bool) {
+	n, err := strconv.ParseUint(s, 36, 64)
+	return pubsub.ClientID(n), err == nil && strings.ToLower(s) == s
+}
+
+func (p *peer) ID() pubsub.ClientID { return p.w.id(p.c) }
+
+func (p *peer) ClientID() string { return formatClientID(p.ID()) }
+
+func (p *peer) Reply(frames []byte) { p.w.send(p.c, frames) }
+
+func (p *peer) Close(code ws.CloseCode, reason string) { p.w.close(p.c, code, reason) }
+
+func (p *peer) State() *uint32 { return &p.c.User[userWord] }
+
+// kinds of encoding by Conn.Kind.
+var kinds = [connKinds]pubsub.Kind{connNative: kindNative, connRaw: kindRaw}
+
+func (p *peer) Subscribe(topic string) (pubsub.Joined, error) {
+	if !pubsub.ValidTopic(topic) {
+		return pubsub.Joined{}, pubsub.ErrBadTopic
+	}
+	if !p.w.s.subscribe.allow(topic) {
+		return pubsub.Joined{}, protocol.ErrForbidden
+	}
+	id := pubsub.SubscriberID(p.c.User[userSubscriber])
+	if id == 0 {
+		id = p.w.shard.NewSubscriber(p.c.Handle(), kinds[p.c.Kind])
+		p.c.User[userSubscriber] = uint32(id)
+	}
+	return p.w.shard.Subscribe(id, topic)
+}
+
+func (p *peer) Unsubscribe(topic string) bool {
+	id := p.c.User[userSubscriber]
+	return id != 0 && p.w.shard.Unsubscribe(pubsub.SubscriberID(id), topic)
+}
+
+func (p *peer) Subscriptions(yield func(topic string, at pubsub.Joined)) {
+	if id := p.c.User[userSubscriber]; id != 0 {
+		p.w.shard.Subscriptions(pubsub.SubscriberID(id), yield)
+	}
+}
+
+func (p *peer) Publish(m *pubsub.Publication, done func(protocol.Peer, pubsub.Receipt, error)) (pubsub.Receipt, error) {
+	w, handle, generation := p.w, p.c.Handle(), p.c.Generation()
+	r, err := pubsub.Receipt{}, w.s.mayPublish(m.Topic)
+	if err == nil {
+		m.Origin = p.ID()
+		r, err = w.s.hub.Publish(m, func(r pubsub.Receipt, err error) {
+			w.loop.Post(func() {
+				if c := w.loop.Conn(handle, generation); c != nil && c.Open() {
+					done(w.peerOf(c), r, err)
+				}
+			})
+		})
+	}
+	w.counts.publication(p.c.Kind, err)
+	return r, err
+}

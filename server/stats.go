@@ -1,0 +1,181 @@
+package server
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/poller"
+	"github.com/megawire/megawire/protocol"
+	"github.com/megawire/megawire/pubsub"
+	"github.com/megawire/megawire/server/admin"
+)
+
+// Sources of messages.
+const (
+	sourceNative = iota
+	sourceRaw
+	sourceAdmin
+	sourceServer
+	sources
+)
+
+var sourceNames = [sources]string{"native", "raw", "admin", "server"}
+
+// publishCounts are totals of publications that do not come through a loop.
+type publishCounts struct {
+	in      [sources]atomic.Uint64
+	refused [refusals]atomic.Uint64
+}
+
+// Why publications were refused.
+const (
+	refusedBadTopic = iota
+	refusedForbidden
+	refusedTooMany
+	refusedUnavailable
+	refusals
+)
+
+var refusalNames = [refusals]string{
+	protocol.CodeBadTopic, protocol.CodeForbidden, protocol.CodeTooMany, protocol.CodeUnavailable,
+}
+
+func refusal(err error) int {
+	switch {
+	case errors.Is(err, pubsub.ErrBadTopic):
+		return refusedBadTopic
+	case errors.Is(err, pubsub.ErrReservedTopic), errors.Is(err, protocol.ErrForbidden):
+		return refusedForbidden
+	case errors.Is(err, pubsub.ErrTooManyTopics):
+		return refusedTooMany
+	default:
+		return refusedUnavailable
+	}
+}
+
+// workerCounts are totals that a loop keeps for itself; others see the snapshot it makes in each tick.
+type workerCounts struct {
+	messages uint64
+	pings    uint64
+	in       [sources]uint64
+	refused  [refusals]uint64
+	closes   map[int]uint64    // by close code; clients can choose among some thousands
+	upgrades map[string]uint64 // refused ones, by code of ours
+}
+
+type workerSnapshot struct {
+	workerCounts
+	shard pubsub.Counts
+}
+
+// closeCodesMax bounds workerCounts.closes: codes that come later are counted under 0.
+const closeCodesMax = 64
+
+func (w *worker) countClose(c *poller.Conn, code ws.CloseCode) {
+	if c.Kind == connHTTP || c.Flags&flagClosed != 0 {
+		return
+	}
+	c.Flags |= flagClosed
+	m := w.counts.closes
+	if m == nil {
+		m = map[int]uint64{}
+		w.counts.closes = m
+	}
+	if _, known := m[int(code)]; !known && len(m) >= closeCodesMax {
+		code = 0
+	}
+	m[int(code)]++
+}
+
+func (c *workerCounts) refuse(e *http1.Error) {
+	if c.upgrades == nil {
+		c.upgrades = map[string]uint64{}
+	}
+	c.upgrades[e.Code]++
+}
+
+func (c *workerCounts) publication(kind uint8, err error) {
+	switch {
+	case err != nil && !errors.Is(err, pubsub.ErrPending):
+		c.refused[refusal(err)]++
+	case kind == connRaw:
+		c.in[sourceRaw]++
+	default:
+		c.in[sourceNative]++
+	}
+}
+
+// tick comes ten times a second.
+func (w *worker) tick() {
+	s := &workerSnapshot{workerCounts: w.counts, shard: w.shard.Counts()}
+	s.closes, s.upgrades = cloneCounts(s.closes), cloneCounts(s.upgrades)
+	w.snapshot.Store(s)
+	w.drainSome()
+}
+
+func cloneCounts[K comparable](m map[K]uint64) map[K]uint64 {
+	c := make(map[K]uint64, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// stats adds up the loops' snapshots, which are at most a tenth of a second old.
+func (s *Server) stats() admin.Stats {
+	hub := s.hub.Stats()
+	st := admin.Stats{
+		Connections: int64(s.poller.Connections()), ConnectionsMax: s.connectionsMax, Loops: len(s.workers),
+		Topics: hub.Topics, RingBytes: hub.RingBytes, InFlightBytes: hub.InFlightBytes,
+		ClosedByCode: map[int]uint64{}, Refused: map[string]uint64{},
+		MessagesIn: map[string]uint64{}, PublishRefused: map[string]uint64{},
+	}
+	for i, name := range sourceNames {
+		st.MessagesIn[name] = s.published.in[i].Load()
+	}
+	for i, name := range refusalNames {
+		st.PublishRefused[name] = s.published.refused[i].Load()
+	}
+	for _, w := range s.workers {
+		addLoop(&st, w.loop.Counts())
+		if snap := w.snapshot.Load(); snap != nil {
+			addWorker(&st, snap)
+		}
+	}
+	return st
+}
+
+func addLoop(st *admin.Stats, c poller.Counts) {
+	st.ConnectionsOpened += c.Opened
+	st.ConnectionsClosed += c.Closed
+	st.Lagging += c.StalledNo
+	st.BytesIn += c.BytesIn
+	st.BytesOut += c.BytesOut
+	st.Writes += c.Writes
+	st.PartialWrites += c.ShortWrites
+	st.Panics += c.Panics
+	st.Refused[refuseFull.Code] += c.RefusedFull
+}
+
+func addWorker(st *admin.Stats, s *workerSnapshot) {
+	st.Subscriptions += s.shard.Subscriptions
+	st.Deliveries += s.shard.Deliveries
+	st.Batches += s.shard.Batches
+	st.Gaps += s.shard.Gaps
+	st.GapMessages += s.shard.GapMessages
+	st.Pings += s.pings
+	for i, name := range sourceNames {
+		st.MessagesIn[name] += s.in[i]
+	}
+	for i, name := range refusalNames {
+		st.PublishRefused[name] += s.refused[i]
+	}
+	for code, n := range s.closes {
+		st.ClosedByCode[code] += n
+	}
+	for reason, n := range s.upgrades {
+		st.Refused[reason] += n
+	}
+}

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/poller"
+	"github.com/megawire/megawire/protocol/native"
+	"github.com/megawire/megawire/protocol/raw"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// upgrade reads the request and makes the connection a WebSocket, or answers and ends it. It returns
+// how many bytes of p it is done with; frames may follow in the same bytes.
+func (w *worker) upgrade(c *poller.Conn, p []byte) (used int) {
+	r := &w.request
+	n, err := http1.Parse(p, r)
+	switch {
+	case err != nil:
+		w.refuse(c, err)
+		return len(p)
+	case n == 0:
+		return 0
+	}
+	if err := w.accept(c, r); err != nil {
+		w.refuse(c, err)
+		return len(p)
+	}
+	return n
+}
+
+// endpoint is a path of the public listener.
+type endpoint struct {
+	kind         uint8
+	subprotocols []string
+}
+
+// accept decides on a whole request. Its order: path, server's state, handshake, then what the protocol
+// makes of the URL; the 101 is last, since nothing can be refused after it.
+func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
+	path := string(r.Path)
+	if path == "/readyz" {
+		return w.readyz(c, r)
+	}
+	e, err := w.route(path)
+	if err != nil {
+		return err
+	}
+	out, err := ws.AppendUpgrade(w.out[:0], r, ws.UpgradeOptions{Subprotocols: e.subprotocols})
+	if err != nil {
+		return err
+	}
+	w.out = out
+	if err := w.admit(); err != nil {
+		return err
+	}
+	c.Kind = e.kind
+	if err := w.protocols[e.kind].Open(w.peerOf(c), r); err != nil {
+		w.leave(c)
+		c.Kind = connHTTP
+		return err
+	}
+	w.send(c, out)
+	c.SetDue(w.loop.Seconds() + seconds(w.s.cfg.Heartbeat.PingInterval))
+	return nil
+}
+
+func (w *worker) route(path string) (endpoint, *http1.Error) {
+	switch {
+	case path == "/ws":
+		return endpoint{connNative, []string{native.Subprotocol}}, nil
+	case strings.HasPrefix(path, raw.Prefix):
+		return endpoint{connRaw, nil}, nil
+	case path == "/echo" && w.s.cfg.Echo.Enabled:
+		return endpoint{connEcho, nil}, nil
+	default:
+		return endpoint{}, &http1.Error{
+			Status: 404, Code: "not_found", Message: "no such endpoint: there are /ws, /raw/<topic> and /readyz",
+		}
+	}
+}
+
+// admit refuses connections that are one too many, or that come while the server drains.
+func (w *worker) admit() *http1.Error {
+	if w.s.draining.Load() {
+		return refuseDraining
+	}
+	if int64(w.s.poller.Connections()) > w.s.connectionsMax {
+		return refuseFull
+	}
+	return nil
+}
+
+// refuse answers a request that does not become a WebSocket, and ends the connection. The query is never
+// logged: it may hold a token.
+func (w *worker) refuse(c *poller.Conn, e *http1.Error) {
+	w.counts.refuse(e)
+	w.out = http1.AppendError(w.out[:0], e)
+	w.send(c, w.out)
+	c.Finish()
+}
+
+// readyz answers a load balancer's question on the public listener.
+func (w *worker) readyz(c *poller.Conn, r *http1.Request) *http1.Error {
+	if m := string(r.Method); m != "GET" && m != "HEAD" {
+		return &http1.Error{Status: 405, Code: "method_not_allowed", Message: "GET only", Header: []string{"Allow: GET, HEAD"}}
+	}
+	if err := w.admit(); err != nil {
+		return err
+	}
+	w.out = http1.AppendResponse(w.out[:0], 200, "application/json", []byte(`{"ready":true}`))
+	if string(r.Method) == "HEAD" {
+		w.out = w.out[:bytes.Index(w.out, []byte("\r\n\r\n"))+4]
+	}
+	w.send(c, w.out)
+	c.Finish()
+	return nil
+}
+
+// leave takes back the subscriptions of a request that was refused half-way.
+func (w *worker) leave(c *poller.Conn) {
+	if id := c.User[userSubscriber]; id != 0 {
+		w.shard.Remove(pubsub.SubscriberID(id))
+	}
+	c.User = [3]uint32{}
+}
+
+var (
+	refuseFull = &http1.Error{
+		Status: 503, Code: "full", Message: "the server has as many connections as it may have",
+		Header: []string{"Retry-After: 5"},
+	}
+	refuseDraining = &http1.Error{
+		Status: 503, Code: "draining", Message: "the server is shutting down",
+		Header: []string{"Retry-After: 2"},
+	}
+)
+
+// politeRefusals is how many connections above the bound are still read, so that they can be answered in
+// HTTP; those past it get their answer unread.
+func politeRefusals(room int) int { return min(64, room/4) }

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/internal/slab"
+	"github.com/megawire/megawire/poller"
+	"github.com/megawire/megawire/protocol"
+	"github.com/megawire/megawire/protocol/echo"
+	"github.com/megawire/megawire/protocol/native"
+	"github.com/megawire/megawire/protocol/raw"
+	"github.com/megawire/megawire/pubsub"
+)
+
+// Kinds of encoding, as indexes into the hub's encoders.
+const (
+	kindNative pubsub.Kind = iota
+	kindRaw
+)
+
+// What Conn.Kind says of a connection: no upgrade yet, or its protocol as an index into
+// worker.protocols.
+const (
+	connHTTP uint8 = iota
+	connNative
+	connRaw
+	connEcho
+	connKinds
+)
+
+// What Conn.User holds.
+const (
+	userSubscriber = iota // pubsub.SubscriberID, 0 before the first subscription
+	userEndpoint          // the endpoint in worker.endpoints while a fragmented message is under way
+	userWord              // the protocol's own
+)
+
+// What Conn.Flags says.
+const (
+	flagPinged uint8 = 1 << iota // a ping is out
+	flagClosed                   // the close was counted, with its code
+)
+
+// worker is one event loop's part of the server. All its methods belong to that loop.
+type worker struct {
+	s     *Server
+	loop  *poller.Loop
+	shard *pubsub.Shard
+
+	protocols [connKinds]protocol.Protocol
+	peer      peer // the one connection being served; reused
+	request   http1.Request
+	limits    ws.Limits
+	endpoints slab.Slab[ws.Endpoint]
+	out       []byte
+
+	counts   workerCounts
+	snapshot atomic.Pointer[workerSnapshot]
+	drain    drain
+}
+
+func newWorker(s *Server, l *poller.Loop) *worker {
+	w := &worker{
+		s: s, loop: l,
+		limits: ws.Limits{MessageBytesMax: int(s.cfg.Limits.MessageBytes), FragmentsMax: s.cfg.Limits.Fragments},
+		protocols: [connKinds]protocol.Protocol{
+			connNative: &native.Protocol{}, connRaw: &raw.Protocol{}, connEcho: &echo.Protocol{},
+		},
+	}
+	w.peer.w = w
+	w.shard = s.hub.NewShard(w, l.Wake)
+	return w
+}
+
+// handler routes the poller's events to the workers.
+type handler struct{ s *Server }
+
+func (h handler) of(c *poller.Conn) *worker         { return h.s.workers[c.Loop().Index()] }
+func (h handler) Opened(c *poller.Conn)             { h.of(c).opened(c) }
+func (h handler) Data(c *poller.Conn, p []byte) int { return h.of(c).data(c, p) }
+func (h handler) Due(c *poller.Conn)                { h.of(c).due(c) }
+func (h handler) Drained(c *poller.Conn)            { h.of(c).drained(c) }
+func (h handler) Overflow(c *poller.Conn)           { h.of(c).overflow(c) }
+func (h handler) Closed(c *poller.Conn)             { h.of(c).closed(c) }
+func (h handler) Turn(l *poller.Loop) bool          { return h.s.workers[l.Index()].shard.Turn() }
+func (h handler) Tick(l *poller.Loop)               { h.s.workers[l.Index()].tick() }
