@@ -1,0 +1,160 @@
+package pubsub
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestEviction(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		change func(*Options)
+		age    int64 // ms between messages
+		want   int   // messages kept of ten
+	}{
+		{"all within the bounds", func(*Options) {}, 0, 10},
+		{"by count", func(o *Options) { o.RetainMessagesMax = 3 }, 0, 3},
+		{"by bytes: a message counts 6 of frame and 80", func(o *Options) { o.RetainBytesMax = 270 }, 0, 3},
+		{"by bytes of all topics", func(o *Options) { o.RetainTotalBytesMax = 360 }, 0, 4},
+		{"by age: what is as old as the bound is kept", func(o *Options) { o.RetainMillisMax = 50 }, 10, 6},
+		{"the newest is kept whatever it takes", func(o *Options) { o.RetainBytesMax = 1 }, 0, 1},
+		{"the newest is kept whatever there is", func(o *Options) { o.RetainTotalBytesMax = 1 }, 0, 1},
+	} {
+		w := newWorld(t, c.change)
+		for i := range 10 {
+			w.publish("a", fmt.Sprint(i))
+			w.wall += c.age
+		}
+		tp := w.topic("a")
+		if got := tp.ring.len(); got != c.want {
+			t.Errorf("%s: %d kept, want %d", c.why, got, c.want)
+		}
+		if got := w.hub.Stats().RingBytes; got != tp.ring.bytes {
+			t.Errorf("%s: the hub counts %d bytes, the topic %d", c.why, got, tp.ring.bytes)
+		}
+		w.wall += 1 << 40
+		for part := range SweepParts {
+			w.hub.Sweep(part)
+		}
+		if got := w.hub.Stats(); got != (Stats{}) {
+			t.Errorf("%s: left when all has expired: %+v", c.why, got)
+		}
+	}
+}
+
+func TestEvictionWaitsForTheLoops(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.RetainMessagesMax = 1 })
+	s := w.newShard()
+	s.add(1, kindLine)
+	s.subscribe(1, "a")
+	w.publish("a", "1", "2", "3")
+	if got := w.topic("a").ring.len(); got != 3 {
+		t.Fatalf("%d messages kept of 3 that are in flight", got)
+	}
+	s.run()
+	if got := w.topic("a").ring.len(); got != 1 {
+		t.Fatalf("%d messages kept, one is to be", got)
+	}
+}
+
+func TestQuietTopicShrinks(t *testing.T) {
+	w := newWorld(t, nil)
+	s := w.newShard()
+	r := s.add(1, kindLine)
+	s.add(2, kindUpper)
+	s.subscribe(1, "a")
+	s.subscribe(2, "a")
+	for i := range 1000 {
+		w.publish("a", fmt.Sprint(i))
+	}
+	s.run()
+	w.wall += 60_001
+	for part := range SweepParts {
+		w.hub.Sweep(part)
+	}
+	tp := w.topic("a")
+	if len(tp.ring.slots) != 1 || len(tp.logs[0].chunks) != 1 || cap(tp.logs[0].chunks[0].buf) != chunkBytesMin || len(tp.logs[1].chunks) != 0 {
+		t.Errorf("a quiet topic keeps %d slots and %d chunks", len(tp.ring.slots), len(tp.logs[0].chunks))
+	}
+	if got := string(tp.ring.at(999).payload); got != "999" {
+		t.Errorf("its newest payload is %q", got)
+	}
+	if got := w.hub.Stats().RingBytes; got != tp.ring.bytes {
+		t.Errorf("the hub counts %d bytes, the topic %d", got, tp.ring.bytes)
+	}
+	r.got, s.readers[2].got = nil, nil
+	w.publish("a", "on")
+	s.run()
+	if lines(r.got) != "a 1001 on" || lines(s.readers[2].got) != "! a 1001 ON" {
+		t.Errorf("then came %q and %q", r.got, s.readers[2].got)
+	}
+}
+
+// TestExpiredTopicGoesOn: no sequence number that clients may have seen is given again.
+func TestExpiredTopicGoesOn(t *testing.T) {
+	w := newWorld(t, nil)
+	w.publish("a", "1", "2", "3", "4", "5")
+	w.publish("b", "1")
+	old := w.topic("a")
+	w.wall += 60_001
+	for part := range SweepParts {
+		w.hub.Sweep(part)
+	}
+	if n := w.hub.Stats().Topics; n != 0 || !old.gone {
+		t.Fatalf("%d topics left", n)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if r, err := w.hub.Publish(&Publication{Topic: name}, nil); err != nil || r.Seq != 6 {
+			t.Errorf("%s goes on with %d, %v", name, r.Seq, err)
+		}
+	}
+}
+
+func TestPublicationIsCheckedAndCopied(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, name := range []string{"", "a/+", "#", "a\x00"} {
+		if _, err := w.hub.Publish(&Publication{Topic: name}, nil); !errors.Is(err, ErrBadTopic) {
+			t.Errorf("publishing to %q: %v", name, err)
+		}
+	}
+	for _, first := range []Encoder{lineEncoder{}, upperEncoder{}} { // payload in the frame, and beside it
+		w := newWorld(t, func(o *Options) { o.Encoders = []Encoder{first} })
+		payload := []byte("abc")
+		if _, err := w.hub.Publish(&Publication{Topic: "a", Payload: payload}, nil); err != nil {
+			t.Fatal(err)
+		}
+		copy(payload, "xyz")
+		if got := string(w.topic("a").ring.at(0).payload); got != "abc" {
+			t.Errorf("%T: the topic has %q", first, got)
+		}
+	}
+}
+
+func TestTimeNeverFalls(t *testing.T) {
+	w := newWorld(t, nil)
+	w.publish("a", "1")
+	w.wall -= 5000
+	w.publish("a", "2")
+	if tp := w.topic("a"); tp.ring.at(0).ts != 1_000_000 || tp.ring.at(1).ts != 1_000_000 {
+		t.Errorf("ts %d, then %d", tp.ring.at(0).ts, tp.ring.at(1).ts)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for why, change := range map[string]func(*Options){
+		"no encoder":        func(o *Options) { o.Encoders = nil },
+		"too many encoders": func(o *Options) { o.Encoders = make([]Encoder, KindsMax+1) },
+		"no epoch":          func(o *Options) { o.Epoch = "" },
+		"no clock":          func(o *Options) { o.Clock = nil },
+		"0 is no bound":     func(o *Options) { o.RetainMessagesMax = 0 },
+	} {
+		o := testOptions()
+		o.Wall, o.Clock = func() int64 { return 0 }, func() int64 { return 0 }
+		change(&o)
+		if _, err := New(o); err == nil || !strings.HasPrefix(err.Error(), "pubsub: ") {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+}
