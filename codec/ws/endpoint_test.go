@@ -80,9 +80,9 @@ func testDialogue(t *testing.T, dialogue string) string {
 				t.Fatalf("%q: %v", line, err)
 			}
 		case ">":
-			bytes := describedBytes(t, rest)
-			input = append(input, bytes...)
-			for _, ev := range p.feed(bytes, &limits) {
+			chunk := describedBytes(t, rest)
+			input = append(input, chunk...)
+			for _, ev := range p.feed(chunk, &limits) {
 				out.WriteString("< " + ev + "\n")
 				events = append(events, ev)
 			}

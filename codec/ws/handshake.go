@@ -12,6 +12,7 @@ const (
 	acceptGUID     = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // RFC 6455 §1.3
 	keyBytes       = 16                                     // of the nonce (§4.1)
 	keyTextBytes   = 24                                     // of the nonce in base64
+	nonceBytesMax  = keyTextBytes / 4 * 3                   // what that many characters decode to at most
 	acceptBytesMax = 28                                     // of a SHA-1 in base64
 )
 
@@ -76,14 +77,12 @@ func upgradeKey(r *http1.Request) ([]byte, *http1.Error) {
 	case len(key) != keyTextBytes:
 		return nil, badRequest("Sec-WebSocket-Key must be 16 bytes in base64")
 	}
-	var nonce [base64DecodedMax]byte
+	var nonce [nonceBytesMax]byte
 	if n, err := base64.StdEncoding.Decode(nonce[:], key); err != nil || n != keyBytes {
 		return nil, badRequest("Sec-WebSocket-Key must be 16 bytes in base64")
 	}
 	return key, nil
 }
-
-const base64DecodedMax = keyTextBytes / 4 * 3
 
 // choose takes the first subprotocol offered that is spoken here (§4.2.2, 5): the client's order says what it prefers
 // (§4.1, 10).
