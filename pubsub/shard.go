@@ -46,6 +46,7 @@ type Shard struct {
 	queue     fifo[uint32] // subscribers with something to write
 	scratch   []byte       // where several pieces become one write
 	pieces    []piece
+	every     looks
 
 	counts Counts
 }
@@ -113,7 +114,7 @@ func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
 		byTopic: make(map[*topic]uint32), crowded: make(map[uint32]map[uint32]uint32),
-		scratch: make([]byte, 0, writeBytesMax),
+		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}
 }
 

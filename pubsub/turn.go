@@ -8,11 +8,10 @@ import (
 // writeBytesMax bounds one write of several messages; a single longer message is written alone.
 const writeBytesMax = 64 << 10
 
-// How often a slice looks at the clock: reading it costs as much as a few notes.
-const (
-	notesPerLook  = 1024
-	writesPerLook = 16
-)
+// looks is how often a slice looks at the clock: reading it costs as much as a few notes.
+type looks struct{ notes, writes int }
+
+var usualLooks = looks{notes: 1024, writes: 16}
 
 // walk is one batch on its way to the subscribers of a topic.
 type walk struct {
@@ -44,7 +43,7 @@ func (s *Shard) Turn() (more bool) {
 
 // noteNews is part one of a turn.
 func (s *Shard) noteNews(until int64) {
-	budget := notesPerLook
+	budget := s.every.notes
 	for {
 		for s.walks.len() > 0 {
 			budget = s.step(s.walks.front(), budget)
@@ -52,7 +51,7 @@ func (s *Shard) noteNews(until int64) {
 				if s.hub.o.Clock() >= until {
 					return
 				}
-				budget = notesPerLook
+				budget = s.every.notes
 			}
 			if w := s.walks.front(); w.local == 0 {
 				s.reuse(s.walks.pop())

@@ -13,7 +13,7 @@ func (s *Shard) enqueue(id uint32, u *subscriber) {
 // writeNotes is part two of a turn.
 func (s *Shard) writeNotes(until int64) {
 	for n := 0; s.queue.len() > 0; n++ {
-		if n == writesPerLook {
+		if n == s.every.writes {
 			if s.hub.o.Clock() >= until {
 				return
 			}

@@ -1,0 +1,415 @@
+package pubsub
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestModel holds shards of one hub against a plain account of what each reader is to get, under random
+// operations. A reader's stream must, topic by topic, begin right after the seq it was told when it
+// subscribed, go on without a break that no notice explains, and reach the head once all is drained.
+func TestModel(t *testing.T) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 8
+	}
+	for seed := uint64(1); seed <= seeds; seed++ {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			m := newModel(t, seed)
+			for range 3000 {
+				m.step()
+			}
+			m.finish()
+		})
+	}
+}
+
+type model struct {
+	*world
+	rnd    *rand.Rand
+	sinks  []*fakeSink
+	owners []uint32
+	read   map[uint32]*account
+	owner  uint32 // the newest
+	names  []string
+
+	sent map[string]*published // by payload
+	log  map[string][]*published
+	head map[string]uint64 // newest seq by topic
+}
+
+// published is what the account has of one message.
+type published struct {
+	topic     string
+	seq, prev uint64
+	excluded  []ClientID
+}
+
+// account is what a reader has been sent so far, and what it is owed.
+type account struct {
+	*reader
+	sink   *fakeSink
+	kind   Kind
+	owner  uint32
+	parsed int               // bytes of got
+	at     map[string]uint64 // the seq up to which each of its topics is accounted for
+	late   map[string]uint64 // the same for topics it left while a frame was under way, until that is there
+}
+
+func newModel(t *testing.T, seed uint64) *model {
+	m := &model{
+		rnd: rand.New(rand.NewPCG(seed, 1)), read: make(map[uint32]*account), sent: make(map[string]*published),
+		log: make(map[string][]*published), head: make(map[string]uint64),
+	}
+	many := 6
+	if seed%4 == 0 { // enough for a crowd of subscriptions, and for more notes than a reader may have
+		many = crowd + 32
+	}
+	for i := range many {
+		m.names = append(m.names, fmt.Sprint("t/", i))
+	}
+	m.world = newWorld(t, func(o *Options) {
+		o.InFlightMessagesMax, o.InFlightBytesMax = 5+m.rnd.IntN(30), 1000+m.rnd.IntN(100_000)
+		o.RetainMessagesMax, o.RetainBytesMax = 1+m.rnd.IntN(40), 500+m.rnd.IntN(10_000)
+		o.SubscriptionsMax = 1 + m.rnd.IntN(len(m.names)+1)
+		o.TopicsMax = len(m.names) - m.rnd.IntN(2)
+	})
+	m.world.step = 300
+	for range 1 + m.rnd.IntN(3) {
+		s := m.newShard()
+		s.shard.every = looks{notes: 1 + m.rnd.IntN(8), writes: 1 + m.rnd.IntN(4)}
+		m.sinks = append(m.sinks, s)
+	}
+	return m
+}
+
+func (m *model) step() {
+	switch n := m.rnd.IntN(100); {
+	case n < 35:
+		for range 1 + len(m.names)/20 {
+			m.publishOne()
+		}
+	case n < 55:
+		m.turn(m.sinks[m.rnd.IntN(len(m.sinks))])
+	case n < 58 || len(m.owners) == 0:
+		if len(m.owners) < 30 {
+			m.arrive()
+		}
+	case n < 70:
+		m.subscribe(m.any())
+	case n < 76:
+		m.unsubscribe(m.any())
+	case n < 84:
+		m.stall(m.any())
+	case n < 96:
+		a := m.any()
+		a.room = max(0, m.rnd.IntN(60)-20)
+		if m.rnd.IntN(3) == 0 {
+			a.room = allTheRoom
+		}
+		a.sink.drain(a.owner)
+	case n < 97:
+		m.leave(m.any())
+	default:
+		m.wall += int64(m.rnd.IntN(50_000))
+		m.hub.Sweep(m.rnd.IntN(SweepParts))
+	}
+	m.check()
+}
+
+func (m *model) any() *account { return m.read[m.owners[m.rnd.IntN(len(m.owners))]] }
+
+func (m *model) anyTopic() string { return m.names[m.rnd.IntN(len(m.names))] }
+
+func (m *model) arrive() {
+	m.owner++
+	s := m.sinks[m.rnd.IntN(len(m.sinks))]
+	kind := Kind(m.rnd.IntN(3))
+	m.read[m.owner] = &account{
+		reader: s.add(m.owner, kind), sink: s, kind: kind, owner: m.owner,
+		at: make(map[string]uint64), late: make(map[string]uint64),
+	}
+	m.owners = append(m.owners, m.owner)
+	for len(m.names) > crowd && m.rnd.IntN(crowd) != 0 {
+		m.subscribe(m.read[m.owner])
+	}
+}
+
+func (m *model) leave(a *account) {
+	a.sink.remove(a.owner)
+	delete(m.read, a.owner)
+	m.owners = slices.DeleteFunc(m.owners, func(o uint32) bool { return o == a.owner })
+}
+
+func (m *model) stall(a *account) { a.room = m.rnd.IntN(30) }
+
+func (m *model) publishOne() {
+	name := m.anyTopic()
+	payload := fmt.Sprintf("%s.%d.%s", name, len(m.sent), strings.Repeat("x", m.rnd.IntN(30)))
+	if m.rnd.IntN(200) == 0 {
+		payload += strings.Repeat("y", m.rnd.IntN(2*chunkBytesMax))
+	}
+	p := Publication{Topic: name, Payload: []byte(payload)}
+	if m.rnd.IntN(4) == 0 && m.owner > 0 {
+		p.Origin, p.NoEcho = ClientID(1+m.rnd.Uint32N(m.owner)), true
+	}
+	for m.rnd.IntN(5) == 0 && m.owner > 0 {
+		p.Exclude = append(p.Exclude, ClientID(1+m.rnd.Uint32N(m.owner)))
+	}
+	excluded := slices.Clone(p.Exclude)
+	if p.NoEcho {
+		excluded = append(excluded, p.Origin)
+	}
+	by := uint64(1)
+	var seq uint64
+	if m.rnd.IntN(20) == 0 && m.hub.lookup(name) != nil { // as a broker that skips numbers would
+		by = 1 + m.rnd.Uint64N(3)
+		tp := m.topic(name)
+		tp.mu.Lock()
+		seq = tp.seq + by
+		tp.append(&p, seq, tp.seq, m.wall)
+		tp.mu.Unlock()
+	} else {
+		r, err := m.hub.Publish(&p, nil)
+		switch {
+		case errors.Is(err, ErrNoRoom) && m.topic(name).inFlight > 0, errors.Is(err, ErrTooManyTopics):
+			return
+		case err != nil:
+			m.t.Fatal(err)
+		}
+		seq = r.Seq
+	}
+	if seq <= m.head[name] {
+		m.t.Fatalf("%s: %d was given again, the head was %d", name, seq, m.head[name])
+	}
+	x := &published{topic: name, seq: seq, prev: seq - by, excluded: excluded}
+	m.sent[payload], m.head[name] = x, seq
+	m.log[name] = append(m.log[name], x)
+}
+
+func (m *model) turn(s *fakeSink) {
+	s.shard.Turn()
+	for _, owner := range slices.Clone(m.owners) {
+		a := m.read[owner]
+		m.parse(a)
+		if a.overruns > 0 {
+			m.leave(a) // as a server closes such a connection
+		}
+	}
+}
+
+func (m *model) subscribe(a *account) {
+	name := m.anyTopic()
+	m.parse(a)
+	_, had := a.at[name]
+	j, err := a.sink.shard.Subscribe(a.id, name)
+	switch {
+	case errors.Is(err, ErrTooManySubs) && !had && len(a.at) >= m.hub.o.SubscriptionsMax, errors.Is(err, ErrTooManyTopics) && !had:
+		return
+	case err != nil:
+		m.t.Fatal(err)
+	case j.Seq < m.head[name] || j.Epoch != "e":
+		m.t.Fatalf("%s begins after %+v, the head is %d", name, j, m.head[name])
+	}
+	m.head[name] = j.Seq // of a new topic: what all before it reached
+	if !had {
+		a.at[name] = j.Seq
+	}
+}
+
+func (m *model) unsubscribe(a *account) {
+	name := m.anyTopic()
+	m.parse(a)
+	at, had := a.at[name]
+	if got := a.sink.shard.Unsubscribe(a.id, name); got != had {
+		m.t.Fatalf("Unsubscribe says %v, want %v", got, had)
+	}
+	delete(a.at, name)
+	if _, earlier := a.late[name]; had && !earlier && a.parsed < len(a.got) {
+		a.late[name] = at
+	}
+}
+
+// parse reads what has come whole since last time.
+func (m *model) parse(a *account) {
+	for {
+		frame, _, ok := bytes.Cut(a.got[a.parsed:], []byte("\n"))
+		if !ok {
+			return
+		}
+		a.parsed += len(frame) + 1
+		if err := m.frame(a, string(frame)); err != nil && a.overruns == 0 {
+			m.t.Fatalf("reader %d of kind %d: %.80q: %v", a.owner, a.kind, frame, err)
+		}
+		clear(a.late)
+	}
+}
+
+func (m *model) frame(a *account, frame string) error {
+	if a.kind == kindBare {
+		x := m.sent[frame]
+		if x == nil {
+			return errors.New("nobody has published that")
+		}
+		return m.account(a, x.topic, x.seq, func(missed *published) bool { return m.leftOut(a, missed) })
+	}
+	if a.kind == kindUpper {
+		var ok bool
+		if frame, ok = strings.CutPrefix(frame, "! "); !ok {
+			return errors.New("a frame of another kind")
+		}
+	}
+	words := strings.Fields(frame)
+	if words[1] == "gap" {
+		return m.gap(a, words)
+	}
+	payload := words[len(words)-1]
+	if a.kind == kindUpper {
+		payload = strings.ToLower(payload)
+	}
+	x := m.sent[payload]
+	if x == nil || x.topic != words[0] || strconv.FormatUint(x.seq, 10) != words[1] ||
+		(len(words) == 4) != (x.prev != x.seq-1) || len(words) == 4 && words[2] != fmt.Sprint("^", x.prev) {
+		return fmt.Errorf("published was %+v", x)
+	}
+	if m.leftOut(a, x) {
+		return errors.New("it was not for this one")
+	}
+	return m.account(a, x.topic, x.seq, func(*published) bool { return false })
+}
+
+func (m *model) leftOut(a *account, x *published) bool { return slices.Contains(x.excluded, a.client) }
+
+func (m *model) gap(a *account, words []string) error {
+	from, to, _ := strings.Cut(words[2], "-")
+	f, _ := strconv.ParseUint(from, 10, 64)
+	n, _ := strconv.ParseUint(to, 10, 64)
+	at, ok := a.late[words[0]]
+	if !ok {
+		at = a.at[words[0]]
+	}
+	if f != at+1 {
+		return fmt.Errorf("a gap where %d are accounted for", at)
+	}
+	if n > m.head[words[0]] {
+		return fmt.Errorf("the head is %d", m.head[words[0]])
+	}
+	return m.account(a, words[0], n, func(x *published) bool {
+		if Reason(words[3]) == ReasonExcluded {
+			return m.leftOut(a, x)
+		}
+		tp := m.topic(words[0])
+		return x.seq < tp.ring.at(tp.ring.tail).seq
+	})
+}
+
+// account moves a reader on to seq. What lies between is to be explained; seq itself too, if a message
+// has just come of it.
+func (m *model) account(a *account, topic string, seq uint64, explained func(*published) bool) error {
+	in := a.at
+	if _, ok := a.late[topic]; ok {
+		in = a.late
+	}
+	at, ok := in[topic]
+	if !ok {
+		return errors.New("it has no such subscription")
+	}
+	i, _ := slices.BinarySearchFunc(m.log[topic], at+1, func(x *published, seq uint64) int { return int(x.seq) - int(seq) })
+	for _, x := range m.log[topic][i:] {
+		if x.seq > seq {
+			break
+		}
+		if x.prev != at {
+			return fmt.Errorf("%d stood after %d, it follows %d", x.seq, x.prev, at)
+		}
+		if at = x.seq; at < seq && !explained(x) {
+			return fmt.Errorf("%d was left out silently", at)
+		}
+	}
+	if at != seq || seq == in[topic] {
+		return fmt.Errorf("%d follows %d, accounted for was %d", seq, at, in[topic])
+	}
+	in[topic] = seq
+	return nil
+}
+
+// check holds the gauges against what they count, and the bounds.
+func (m *model) check() {
+	var ring, inFlight, topics int64
+	for _, name := range m.names {
+		tp := m.hub.lookup(name)
+		if tp == nil {
+			continue
+		}
+		topics++
+		var bytes int64
+		for pos := tp.ring.tail; pos < tp.ring.head; pos++ {
+			bytes += int64(tp.ring.at(pos).size)
+		}
+		if bytes != tp.ring.bytes || tp.takenTo() < tp.ring.tail {
+			m.t.Fatalf("%s: %d bytes, counted %d; taken to %d, kept from %d", name, bytes, tp.ring.bytes, tp.takenTo(), tp.ring.tail)
+		}
+		ring, inFlight = ring+bytes, inFlight+tp.inFlight
+	}
+	if got := m.hub.Stats(); got != (Stats{Topics: topics, RingBytes: ring, InFlightBytes: inFlight}) {
+		m.t.Fatalf("stats %+v, counted %d topics, %d and %d bytes", got, topics, ring, inFlight)
+	}
+	for _, s := range m.sinks {
+		seen := make(map[*link]bool)
+		for _, l := range append(slices.Clone(s.shard.mailbox.dirty), s.shard.pending.items[s.shard.pending.head:]...) {
+			if seen[l] || !l.dirty {
+				m.t.Fatalf("%s stands in the mailbox twice, or clean", l.topic.name)
+			}
+			seen[l] = true
+		}
+	}
+}
+
+// finish lets everything out, after which each reader has all there is, and then takes it all down.
+func (m *model) finish() {
+	for range 2 * len(m.names) * (writeBytesMax/100 + 1) {
+		for _, owner := range slices.Clone(m.owners) {
+			a := m.read[owner]
+			a.room = allTheRoom
+			a.sink.drain(owner)
+		}
+		for _, s := range m.sinks {
+			m.turn(s)
+		}
+	}
+	for _, s := range m.sinks {
+		s.run()
+		s.settled()
+	}
+	for _, owner := range slices.Clone(m.owners) {
+		a := m.read[owner]
+		if m.parse(a); a.parsed < len(a.got) {
+			m.t.Fatalf("reader %d is left with a part of a frame", owner)
+		}
+		for name, at := range a.at {
+			for _, x := range m.log[name] {
+				if x.seq > at && !(a.kind == kindBare && m.leftOut(a, x)) {
+					m.t.Fatalf("reader %d of kind %d has %s up to %d, the head is %d", owner, a.kind, name, at, m.head[name])
+				}
+			}
+		}
+		m.leave(a)
+	}
+	m.wall += 1 << 40
+	for part := range SweepParts {
+		m.hub.Sweep(part)
+	}
+	for _, s := range m.sinks {
+		s.run()
+		s.settled()
+	}
+	if got := m.hub.Stats(); got != (Stats{}) {
+		m.t.Fatalf("left in the end: %+v", got)
+	}
+}
