@@ -26,7 +26,6 @@ type conn struct {
 	fd      int32
 	state   connState
 	publish bool // the publisher's
-	armed   bool // EPOLLOUT is asked for
 	since   int64
 	rest    []byte // an incomplete message
 	out     []byte // what the kernel has not taken
@@ -52,32 +51,34 @@ func (l *loop) connect(n int, target target) {
 	c.fd, c.state, c.since = int32(fd), connecting, l.now
 	l.descriptors++
 	l.opening = append(l.opening, int32(n))
-	if err := l.control(unix.EPOLL_CTL_ADD, fd, n, unix.EPOLLOUT); err != nil {
+	if err := l.add(fd, n, interest); err != nil {
 		l.end(n, c, err.Error())
 	}
 }
 
+// interest is what a connection is registered for, once and for all. Edge-triggered, epoll tells of news alone: it need not
+// look again at each connection that was just read, nor be told when there is something to write.
+const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+
 // event handles what epoll says of connection n.
 func (l *loop) event(n int, c *conn, events uint32) {
 	if c.state == connecting {
+		if events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) == 0 {
+			return
+		}
 		l.connected(n, c)
-		return
-	}
-	if events&unix.EPOLLOUT != 0 {
+	} else if len(c.out) > 0 && events&unix.EPOLLOUT != 0 {
 		l.flush(n, c)
 	}
 	if c.fd >= 0 && events&^uint32(unix.EPOLLOUT) != 0 {
-		l.read(n, c)
+		// The end of a stream is no news once it was told of, so it must be read up to.
+		l.read(n, c, events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
 	}
 }
 
 func (l *loop) connected(n int, c *conn) {
 	if v, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR); err != nil || v != 0 {
 		l.end(n, c, "connect: "+syscall.Errno(v).Error())
-		return
-	}
-	if err := l.control(unix.EPOLL_CTL_MOD, int(c.fd), n, unix.EPOLLIN); err != nil {
-		l.end(n, c, err.Error())
 		return
 	}
 	c.state = handshaking
@@ -111,32 +112,59 @@ func (l *loop) shake(n int, c *conn, b []byte) int {
 	return used
 }
 
-// read takes one bufferful; epoll tells again when there is more, after the other connections had their turn.
-func (l *loop) read(n int, c *conn) {
-	kept := copy(l.room(len(c.rest)), c.rest)
-	got, errno := readRaw(int(c.fd), l.buf[kept:])
-	switch {
-	case errno == unix.EAGAIN:
-		return
-	case errno != 0:
-		l.end(n, c, errno.Error())
-		return
-	case got == 0:
-		l.hungUp(n, c)
-		return
+// readsMax bounds what is read from one connection before the others have their turn.
+const readsMax = 4
+
+// read takes what has come, up to the end of the stream if ended says that there is one.
+func (l *loop) read(n int, c *conn, ended bool) {
+	for range readsMax {
+		kept := copy(l.room(len(c.rest)), c.rest)
+		got, errno := readRaw(int(c.fd), l.buf[kept:])
+		switch {
+		case errno == unix.EAGAIN:
+			return
+		case errno != 0:
+			l.end(n, c, errno.Error())
+			return
+		case got == 0:
+			l.hungUp(n, c)
+			return
+		}
+		l.record.bytesIn += uint64(got)
+		l.record.reads++
+		b := l.buf[:kept+got]
+		l.now = l.clock.now()
+		used := l.consume(n, c, b)
+		if c.fd < 0 {
+			return
+		}
+		if used == len(b) {
+			c.rest = c.rest[:0]
+		} else {
+			c.rest = append(c.rest[:0], b[used:]...)
+		}
+		// A stream that gave less than there was room for has no more (epoll(7)), and epoll tells of what comes next.
+		if kept+got < len(l.buf) && !ended {
+			return
+		}
 	}
-	l.record.bytesIn += uint64(got)
-	l.record.reads++
-	b := l.buf[:kept+got]
-	l.now = l.clock.now()
-	used := l.consume(n, c, b)
-	if c.fd < 0 {
-		return
-	}
-	if used == len(b) {
-		c.rest = c.rest[:0]
-	} else {
-		c.rest = append(c.rest[:0], b[used:]...)
+	l.unread = append(l.unread, unread{int32(n), ended})
+}
+
+// unread is a connection that has more to read.
+type unread struct {
+	conn  int32
+	ended bool
+}
+
+// readOn takes up the connections that were interrupted.
+func (l *loop) readOn() {
+	for range len(l.unread) {
+		u := l.unread[0]
+		l.unread = l.unread[:copy(l.unread, l.unread[1:])]
+		if c := &l.conns[u.conn]; c.fd >= 0 {
+			l.read(int(u.conn), c, u.ended)
+		}
 	}
 }
 
@@ -178,7 +206,6 @@ func (l *loop) write(n int, c *conn, b []byte) {
 		}
 	}
 	c.out = append(c.out, b...)
-	l.arm(n, c, true)
 }
 
 // flush sends what write kept.
@@ -194,25 +221,8 @@ func (l *loop) flush(n int, c *conn) {
 		}
 		c.out = c.out[:copy(c.out, c.out[sent:])]
 	}
-	if len(c.out) == 0 {
-		if !c.publish {
-			c.out = nil
-		}
-		l.arm(n, c, false)
-	}
-}
-
-func (l *loop) arm(n int, c *conn, out bool) {
-	if c.armed == out {
-		return
-	}
-	c.armed = out
-	events := uint32(unix.EPOLLIN)
-	if out {
-		events |= unix.EPOLLOUT
-	}
-	if err := l.control(unix.EPOLL_CTL_MOD, int(c.fd), n, events); err != nil {
-		l.end(n, c, err.Error())
+	if len(c.out) == 0 && !c.publish {
+		c.out = nil
 	}
 }
 

@@ -35,19 +35,19 @@ func newEpoll() (*epoll, error) {
 		return nil, fmt.Errorf("loadgen: eventfd: %w", err)
 	}
 	e := &epoll{fd: fd, wakeFD: wake}
-	if err := e.control(unix.EPOLL_CTL_ADD, wake, wakeConn, unix.EPOLLIN); err != nil {
+	if err := e.add(wake, wakeConn, unix.EPOLLIN); err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
 }
 
-// control adds or changes a descriptor. conn comes back with its events, and so does the descriptor, by which an event for
-// a connection that was closed meanwhile is recognised.
-func (e *epoll) control(op, fd, conn int, events uint32) error {
+// add registers a descriptor. conn comes back with its events, and so does the descriptor, by which an event for a
+// connection that was closed meanwhile is recognised.
+func (e *epoll) add(fd, conn int, events uint32) error {
 	ev := unix.EpollEvent{Events: events, Fd: int32(conn), Pad: int32(fd)}
-	if err := unix.EpollCtl(e.fd, op, fd, &ev); err != nil {
-		return fmt.Errorf("loadgen: epoll_ctl: %w", err)
+	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("epoll_ctl: %w", err)
 	}
 	return nil
 }

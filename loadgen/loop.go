@@ -47,6 +47,7 @@ type loop struct {
 	drawn   []int
 	ev      event
 	now     int64
+	unread  []unread
 
 	// opening
 	nextOpen  int
@@ -116,8 +117,8 @@ func (l *loop) dispatch(e *unix.EpollEvent) {
 
 // after is what a turn does beside its events.
 func (l *loop) after() {
+	l.readOn()
 	l.now = l.clock.now()
-	l.moreConnects()
 	l.board.settle(l)
 	if l.publisher != nil {
 		l.publisher.turn(l.now)
@@ -129,11 +130,12 @@ func (l *loop) after() {
 	l.live.delivered.Store(l.ledger.Delivered)
 	l.live.accounted.Store(l.ledger.Delivered + l.ledger.Lost + l.ledger.Told + l.excused)
 	l.live.expected.Store(l.expected)
+	l.moreConnects() // it may tell the coordinator, who then reads the above
 }
 
 // patience is how long the loop may sleep.
 func (l *loop) patience(now int64) time.Duration {
-	if l.leavingFrom >= 0 && l.leavingFrom < len(l.conns) {
+	if len(l.unread) > 0 || l.leavingFrom >= 0 && l.leavingFrom < len(l.conns) {
 		return 0
 	}
 	if l.publisher != nil {

@@ -3,6 +3,8 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -48,11 +50,11 @@ func TestFanoutCountsExactlyWhatTheServerDid(t *testing.T) {
 			p := testPlan(Fanout, s.url("/ws"))
 			p.Rate, p.Duration = 2600, time.Second
 			r := mustRun(t, p)
-			if c.how != correct && s.faults != 30 { // at messages 500, 1,500 and 2,500 of each of 10
-				t.Fatalf("the server made %d faults", s.faults)
+			if c.how != correct && s.faulted() != 30 { // at messages 500, 1,500 and 2,500 of each of 10
+				t.Fatalf("the server made %d faults", s.faulted())
 			}
 			want := faultless(r.Verdict)
-			c.want(&want, s.faults)
+			c.want(&want, s.faulted())
 			if r.Verdict != want {
 				t.Errorf("verdict %+v, want %+v", r.Verdict, want)
 			}
@@ -122,25 +124,23 @@ func TestFanoutOpenLoopOverHTTP(t *testing.T) {
 }
 
 func TestClosedLoopGoesOnAfterALossAndARefusal(t *testing.T) {
-	s := newTestServer(t, drops)
-	s.refuse = 3
+	s := newTestServer(t, drops, func(s *testServer) { s.refuse = 3 })
 	p := testPlan(Fanout, s.url("/ws"))
 	p.Connections, p.Duration, p.ReplyTimeout = 2, 700*time.Millisecond, 50*time.Millisecond
 	r := mustRun(t, p)
 	if r.Published.Refused != 3 || r.Published.Refusals["unavailable: busy"] != 3 {
 		t.Errorf("published %+v", r.Published)
 	}
-	if r.Verdict.Lost != s.faults || r.Verdict.Delivered+r.Verdict.Lost != r.Expected {
-		t.Errorf("verdict %+v of %d, the server dropped %d", r.Verdict, r.Expected, s.faults)
+	if r.Verdict.Lost != s.faulted() || r.Verdict.Delivered+r.Verdict.Lost != r.Expected {
+		t.Errorf("verdict %+v of %d, the server dropped %d", r.Verdict, r.Expected, s.faulted())
 	}
-	if r.Published.TimedOut != s.faults/2 {
-		t.Errorf("%d timed out, %d were dropped twice each", r.Published.TimedOut, s.faults)
+	if r.Published.TimedOut != s.faulted()/2 {
+		t.Errorf("%d timed out, %d were dropped twice each", r.Published.TimedOut, s.faulted())
 	}
 }
 
 func TestRefusedMessagesAreNotLost(t *testing.T) {
-	s := newTestServer(t, correct)
-	s.refuse = 40
+	s := newTestServer(t, correct, func(s *testServer) { s.refuse = 40 })
 	p := testPlan(Fanout, s.url("/ws"))
 	p.Rate, p.Duration, p.Topics = 500, 300*time.Millisecond, 10
 	r := mustRun(t, p)
@@ -151,8 +151,7 @@ func TestRefusedMessagesAreNotLost(t *testing.T) {
 
 func TestADroppedConnectionIsCountedAsSuch(t *testing.T) {
 	for _, rate := range []float64{0, 1000} {
-		s := newTestServer(t, correct)
-		s.hangUpAfter = 50
+		s := newTestServer(t, correct, func(s *testServer) { s.hangUpAfter = 50 })
 		p := testPlan(Fanout, s.url("/ws"))
 		p.Rate, p.Duration = rate, 400*time.Millisecond
 		r := mustRun(t, p)
@@ -166,8 +165,7 @@ func TestADroppedConnectionIsCountedAsSuch(t *testing.T) {
 }
 
 func TestForbiddenTopics(t *testing.T) {
-	s := newTestServer(t, correct)
-	s.forbidden = "3"
+	s := newTestServer(t, correct, func(s *testServer) { s.forbidden = "3" })
 	p := testPlan(Idle, s.url("/ws"))
 	p.Topics, p.Duration = 10, 100*time.Millisecond
 	r := mustRun(t, p)
@@ -201,8 +199,8 @@ func TestEcho(t *testing.T) {
 			p.Payload = 32768
 		}
 		r := mustRun(t, p)
-		if r.Verdict.Damaged != s.faults || r.Failed() != (s.faults > 0) {
-			t.Errorf("%d damaged, the server did %d", r.Verdict.Damaged, s.faults)
+		if r.Verdict.Damaged != s.faulted() || r.Failed() != (s.faulted() > 0) {
+			t.Errorf("%d damaged, the server did %d", r.Verdict.Damaged, s.faulted())
 		}
 		if r.Verdict.Delivered == 0 || r.Verdict.Delivered != r.Expected {
 			t.Errorf("%d of %d came back", r.Verdict.Delivered, r.Expected)
@@ -235,8 +233,8 @@ func TestNotAWebSocketEndpoint(t *testing.T) {
 
 func TestTheAdminAPIRefuses(t *testing.T) {
 	s := newTestServer(t, correct)
-	other := newTestServer(t, correct)
-	other.Config.Handler = nil // 404 to everything
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
 	p := testPlan(Fanout, s.url("/ws"))
 	p.Via, p.Admin, p.ReplyTimeout = ViaHTTP, strings.TrimPrefix(other.URL, "http://"), 200*time.Millisecond
 	if _, err := Run(t.Context(), p, nil); err == nil || !strings.Contains(err.Error(), "404") {

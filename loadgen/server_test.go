@@ -40,10 +40,10 @@ type testServer struct {
 	subscribers map[string][]*testSubscriber
 	seqs        map[string]uint64
 	faults      uint64
+	published   int
 	refuse      int    // publications to refuse from now on
 	hangUpAfter int    // publications after which one subscriber is closed with 4002; 0: never
 	forbidden   string // topics that end so may not be subscribed to
-	published   int
 }
 
 type testSubscriber struct {
@@ -52,9 +52,12 @@ type testSubscriber struct {
 	held []byte
 }
 
-func newTestServer(t *testing.T, how misbehaviour) *testServer {
+func newTestServer(t *testing.T, how misbehaviour, more ...func(*testServer)) *testServer {
 	t.Helper()
 	s := &testServer{how: how, subscribers: map[string][]*testSubscriber{}, seqs: map[string]uint64{}}
+	for _, set := range more {
+		set(s)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", s.serveNative)
 	mux.HandleFunc("/echo", s.serveEcho)
@@ -62,6 +65,13 @@ func newTestServer(t *testing.T, how misbehaviour) *testServer {
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// faulted is how often it misbehaved.
+func (s *testServer) faulted() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults
 }
 
 func (s *testServer) url(path string) string { return strings.Replace(s.URL, "http", "ws", 1) + path }
