@@ -80,7 +80,8 @@ type sender struct {
 	taken   int // bytes of the body that the server took; read it only while all is blocked
 }
 
-// withStream runs the test in a bubble of fake time, with a server on a pipe and one open request.
+// withStream runs the test in a bubble of fake time, with a server on a pipe and one open request. A test that sets b.room does so within
+// the bubble, before it sends.
 func withStream(t *testing.T, b *fakeBackend, test func(t *testing.T, s *Server, c *sender)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,8 +164,9 @@ func TestStreamPublishesAsItComes(t *testing.T) {
 
 // TestStreamPushesBack: while the backend has no room, the sender is blocked, and the server holds no more than its buffers.
 func TestStreamPushesBack(t *testing.T) {
-	b := &fakeBackend{room: make(chan struct{})}
+	b := &fakeBackend{}
 	withStream(t, b, func(t *testing.T, _ *Server, c *sender) {
+		b.room = make(chan struct{})
 		const lines = 100_000
 		sent := make(chan error, 1)
 		go func() {
@@ -199,8 +201,9 @@ func TestStreamPushesBack(t *testing.T) {
 
 // TestStreamRoomComesInTime: each wait has the whole deadline, however long the stream has been open.
 func TestStreamRoomComesInTime(t *testing.T) {
-	b := &fakeBackend{room: make(chan struct{})}
+	b := &fakeBackend{}
 	withStream(t, b, func(t *testing.T, _ *Server, c *sender) {
+		b.room = make(chan struct{})
 		const lines = 50
 		go func() {
 			for range lines {
@@ -217,10 +220,11 @@ func TestStreamRoomComesInTime(t *testing.T) {
 }
 
 func TestStreamGivesUpWaiting(t *testing.T) {
-	b := &fakeBackend{room: make(chan struct{}, 2)}
-	b.room <- struct{}{}
-	b.room <- struct{}{}
+	b := &fakeBackend{}
 	withStream(t, b, func(t *testing.T, _ *Server, c *sender) {
+		b.room = make(chan struct{}, 2)
+		b.room <- struct{}{}
+		b.room <- struct{}{}
 		if err := c.send(strings.Repeat(line, 5)); err != nil {
 			t.Fatal(err)
 		}
@@ -232,18 +236,18 @@ func TestStreamGivesUpWaiting(t *testing.T) {
 func TestStreamShutdown(t *testing.T) {
 	for _, tc := range []struct {
 		sentence string
-		room     chan struct{}
+		full     bool
 		answer   string
 	}{
-		{"while it waits for a line", nil, `{"published":1,"error":{"code":"unavailable","message":"the server is shutting down"},"line":2}`},
-		{"while it waits for room", make(chan struct{}), `{"published":0,"error":{"code":"unavailable","message":"the server is shutting down"},"line":1}`},
+		{"while it waits for a line", false, `{"published":1,"error":{"code":"unavailable","message":"the server is shutting down"},"line":2}`},
+		{"while it waits for room", true, `{"published":0,"error":{"code":"unavailable","message":"the server is shutting down"},"line":1}`},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {
 			b := &fakeBackend{}
-			if tc.room != nil {
-				b.room = make(chan struct{})
-			}
 			withStream(t, b, func(t *testing.T, s *Server, c *sender) {
+				if tc.full {
+					b.room = make(chan struct{})
+				}
 				if err := c.send(line); err != nil {
 					t.Fatal(err)
 				}
