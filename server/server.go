@@ -42,6 +42,7 @@ type Server struct {
 	connectionsMax int64
 	draining       atomic.Bool
 	started        chan struct{}
+	adminAddr      string // set before started is closed
 	published      publishCounts
 }
 
@@ -134,6 +135,9 @@ func (s *Server) Started() <-chan struct{} { return s.started }
 // Addr is the address of the public listener, with the port in use.
 func (s *Server) Addr() string { return s.poller.Addr() }
 
+// AdminAddr is that of the admin listener; it is known once Started is closed.
+func (s *Server) AdminAddr() string { return s.adminAddr }
+
 // Run serves until ctx ends, then lets the clients go and returns nil. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	adminAddr, err := s.admin.Listen()
@@ -157,7 +161,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.feed != nil {
 		go s.runFeed(ctx)
 	}
-	s.log.Info("serving", "listen", s.poller.Addr(), "admin", adminAddr.String(),
+	s.adminAddr = adminAddr.String()
+	s.log.Info("serving", "listen", s.poller.Addr(), "admin", s.adminAddr,
 		"loops", len(s.workers), "connections_max", s.connectionsMax)
 	close(s.started)
 	<-ctx.Done()

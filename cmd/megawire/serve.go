@@ -52,10 +52,11 @@ func serve(out io.Writer, cfg config.Config) error {
 		return explainServe(err, &cfg)
 	}
 	info := buildinfo.Get()
-	log.Info("starting", "version", info.Version, "commit", info.Commit,
-		"websocket", publicURL(&cfg), "admin", adminURL(&cfg))
+	log.Info("starting", "version", info.Version, "commit", info.Commit)
+	ended := make(chan struct{})
+	defer close(ended)
 	if cfg.Demo {
-		announceDemo(out, &cfg)
+		go announceDemo(out, srv, ended)
 	}
 	if err := srv.Run(ctx); err != nil {
 		return explainServe(err, &cfg)
@@ -97,7 +98,13 @@ func newLogger(w io.Writer, c config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-func announceDemo(out io.Writer, cfg *config.Config) {
+// announceDemo says where to look once the server serves, with the ports in use.
+func announceDemo(out io.Writer, srv *server.Server, ended <-chan struct{}) {
+	select {
+	case <-srv.Started():
+	case <-ended:
+		return
+	}
 	fmt.Fprintf(out, `
   Megawire with its demo feed
 
@@ -106,11 +113,8 @@ func announceDemo(out io.Writer, cfg *config.Config) {
   publish    curl -H 'Content-Type: application/json' -d '{"topic":"chat/lobby","data":"hello"}' %[2]sv1/publish
   stop       Ctrl-C
 
-`, publicURL(cfg), adminURL(cfg))
+`, "ws://"+dialable(srv.Addr())+"/ws", "http://"+dialable(srv.AdminAddr())+"/")
 }
-
-func publicURL(cfg *config.Config) string { return "ws://" + dialable(cfg.Listen) + "/ws" }
-func adminURL(cfg *config.Config) string  { return "http://" + dialable(cfg.Admin.Listen) + "/" }
 
 // dialable turns an address to listen on into one to connect to from here.
 func dialable(listen string) string {
