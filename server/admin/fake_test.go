@@ -20,10 +20,13 @@ type fakeBackend struct {
 	published []Publication
 	checked   int
 
-	room  chan struct{} // nil: always room; else one publication for each value
-	fail  error         // what Publish returns instead
-	why   string        // why it is not ready; "" means ready
-	stats Stats
+	room    chan struct{} // nil: always room; else one publication for each value
+	waiting chan struct{} // nil, or told of each publication that finds no room
+	gaveUp  chan error    // nil, or told of each wait that ended without room
+	deaf    bool          // does not hear its context
+	fail    error         // what Publish returns instead
+	why     string        // why it is not ready; "" means ready
+	stats   Stats
 }
 
 func (b *fakeBackend) Check(p *Publication) error {
@@ -52,10 +55,8 @@ func (b *fakeBackend) Publish(ctx context.Context, p *Publication) (Receipt, err
 		select {
 		case <-b.room:
 		default:
-			select {
-			case <-b.room:
-			case <-ctx.Done():
-				return Receipt{}, ctx.Err()
+			if err := b.waitForRoom(ctx); err != nil {
+				return Receipt{}, err
 			}
 		}
 	}
@@ -65,6 +66,25 @@ func (b *fakeBackend) Publish(ctx context.Context, p *Publication) (Receipt, err
 	c.Payload = slices.Clone(p.Payload)
 	b.published = append(b.published, c)
 	return Receipt{"k3x9", uint64(len(b.published))}, nil
+}
+
+func (b *fakeBackend) waitForRoom(ctx context.Context) error {
+	if b.waiting != nil {
+		b.waiting <- struct{}{}
+	}
+	if b.deaf {
+		<-b.room
+		return nil
+	}
+	select {
+	case <-b.room:
+		return nil
+	case <-ctx.Done():
+		if b.gaveUp != nil {
+			b.gaveUp <- ctx.Err()
+		}
+		return ctx.Err()
+	}
 }
 
 func (b *fakeBackend) Ready() (bool, string) { return b.why == "", b.why }
