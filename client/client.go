@@ -248,3 +248,6 @@ func (c *Client) ready(ctx context.Context) (*link, error) {
 		}
 	}
 }
+
+// Waiting is how many events Next would return without waiting.
+func (c *Client) Waiting() int { return c.queue.len() }

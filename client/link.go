@@ -134,9 +134,8 @@ func (l *link) watch(fail func(error)) {
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, l.client.options.PongTimeout)
 		err := l.ws.Ping(ctx)
-		late := ctx.Err() != nil && l.ctx.Err() == nil
 		cancel()
-		if err != nil && late && l.heard.Load() == last && !l.handingOn.Load() {
+		if errors.Is(err, context.DeadlineExceeded) && l.heard.Load() == last && !l.handingOn.Load() {
 			fail(errNoPong)
 			return
 		}

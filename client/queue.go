@@ -127,3 +127,9 @@ func token(c chan struct{}) {
 	default:
 	}
 }
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/megawire/megawire/client"
+)
+
+func TestAppendLine(t *testing.T) {
+	event := func(c client.Content, payload string) client.Event {
+		return client.Event{Kind: client.Message, Topic: "a/b", Content: c, Payload: []byte(payload),
+			Raw: []byte(`{"topic":"a/b","seq":1,"ts":1,"data":` + payload + `}`)}
+	}
+	for _, row := range []struct {
+		name  string
+		flags subFlags
+		event client.Event
+		want  string
+	}{
+		{"JSON as it came", subFlags{}, event(client.JSON, `{"x": 1.0}`), `a/b {"x": 1.0}`},
+		{"JSON with line breaks is compacted", subFlags{}, event(client.JSON, "{\n \"x\": 1.0}"), `a/b {"x":1.0}`},
+		{"text", subFlags{}, event(client.Text, "hello"), "a/b hello"},
+		{"text is one line and commands no terminal", subFlags{}, event(client.Text, "a\nb\x1b[2J\u009b\t."), `a/b a\nb\u001b[2J\u009b` + "\t."},
+		{"bytes are base64", subFlags{}, event(client.Binary, "\x00\xff"), "a/b AP8="},
+		{"--json is the envelope", subFlags{json: true}, event(client.JSON, `7`), `{"topic":"a/b","seq":1,"ts":1,"data":7}`},
+		{"--json is one line", subFlags{json: true}, event(client.JSON, "[\n7]"), `{"topic":"a/b","seq":1,"ts":1,"data":[7]}`},
+		{"--raw is the payload", subFlags{raw: true}, event(client.JSON, `7`), "7"},
+		{"--raw text is one line", subFlags{raw: true}, event(client.Text, "a\nb"), `a\nb`},
+	} {
+		if got := string(appendLine(nil, &row.flags, &row.event)); got != row.want+"\n" {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+	e := event(client.Binary, "\x00\n\xff")
+	if got := string(appendLine(nil, &subFlags{raw: true}, &e)); got != "\x00\n\xff" {
+		t.Errorf("--raw leaves bytes alone: %q", got)
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	for _, row := range []struct{ url, want string }{
+		{"ws://h:1/ws", "ws://h:1/ws"},
+		{"h:1", "ws://h:1/ws"},
+		{"wss://h/", "wss://h/ws"},
+		{"http://h/ws?token=x", "http://h/ws?token=x"},
+		{"ftp://h/", ""},
+		{"", ""},
+	} {
+		got, err := (&subFlags{url: row.url}).endpoint()
+		if got != row.want || (err == nil) != (row.want != "") {
+			t.Errorf("%q: %q, %v", row.url, got, err)
+		}
+	}
+}
