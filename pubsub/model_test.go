@@ -39,6 +39,8 @@ type model struct {
 	owner  uint32 // the newest
 	names  []string
 
+	longOneIn, longMax int // one message in so many is long, up to so many bytes
+
 	sent map[string]*published // by payload
 	log  map[string][]*published
 	head map[string]uint64 // newest seq by topic
@@ -64,7 +66,7 @@ type account struct {
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{
-		rnd: rand.New(rand.NewPCG(seed, 1)), read: make(map[uint32]*account), sent: make(map[string]*published),
+		rnd: rand.New(rand.NewPCG(seed, 1)), longOneIn: 200, longMax: 2 * chunkBytesMax, read: make(map[uint32]*account), sent: make(map[string]*published),
 		log: make(map[string][]*published), head: make(map[string]uint64),
 	}
 	many := 6
@@ -77,6 +79,10 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.world = newWorld(t, func(o *Options) {
 		o.InFlightMessagesMax, o.InFlightBytesMax = 5+m.rnd.IntN(30), 1000+m.rnd.IntN(100_000)
 		o.RetainMessagesMax, o.RetainBytesMax = 1+m.rnd.IntN(40), 500+m.rnd.IntN(10_000)
+		if seed%3 == 0 { // so much is kept that catching up takes several writes
+			m.longOneIn, m.longMax = 2, chunkBytesMax/2
+			o.InFlightBytesMax, o.RetainMessagesMax, o.RetainBytesMax = 4<<20, 4096, 1<<17+m.rnd.IntN(1<<19)
+		}
 		o.SubscriptionsMax = 1 + m.rnd.IntN(len(m.names)+1)
 		o.TopicsMax = len(m.names) - m.rnd.IntN(2)
 	})
@@ -152,8 +158,8 @@ func (m *model) stall(a *account) { a.room = m.rnd.IntN(30) }
 func (m *model) publishOne() {
 	name := m.anyTopic()
 	payload := fmt.Sprintf("%s.%d.%s", name, len(m.sent), strings.Repeat("x", m.rnd.IntN(30)))
-	if m.rnd.IntN(200) == 0 {
-		payload += strings.Repeat("y", m.rnd.IntN(2*chunkBytesMax))
+	if m.rnd.IntN(m.longOneIn) == 0 {
+		payload += strings.Repeat("y", m.rnd.IntN(m.longMax))
 	}
 	p := Publication{Topic: name, Payload: []byte(payload)}
 	if m.rnd.IntN(4) == 0 && m.owner > 0 {
@@ -367,6 +373,13 @@ func (m *model) check() {
 				m.t.Fatalf("%s stands in the mailbox twice, or clean", l.topic.name)
 			}
 			seen[l] = true
+		}
+		waiting := make(map[uint32]bool)
+		for _, id := range s.shard.queue.items[s.shard.queue.head:] {
+			if waiting[id] || !s.shard.subscribers.At(id).queued {
+				m.t.Fatalf("subscriber %d stands in line twice, or without knowing", id)
+			}
+			waiting[id] = true
 		}
 	}
 }
