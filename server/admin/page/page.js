@@ -43,8 +43,6 @@ class Tile {
   }
 
   update(number, text, sideText, sideClass) {
-    if (number !== this.number) this.direction = this.number === undefined ? '' : number > this.number ? 'up' : 'down';
-    this.number = number;
     this.spark.push(number);
     this.text = text;
     this.sideText = sideText;
@@ -71,6 +69,8 @@ class Ticker extends Tile {
     const price = Number(m.data?.price);
     const change = Number(m.data?.change);
     if (!Number.isFinite(price)) return;
+    if (price !== this.price) this.direction = this.price === undefined ? '' : price > this.price ? 'up' : 'down';
+    this.price = price;
     const up = change >= 0;
     this.update(price, formatPrice(price), Number.isFinite(change) ? `${up ? '▲' : '▼'} ${Math.abs(change).toFixed(2)}%` : '', up ? 'up' : 'down');
   }
@@ -114,7 +114,7 @@ class Row {
 }
 
 function formatPrice(price) {
-  const digits = price >= 1000 ? 2 : price >= 1 ? 4 : 6;
+  const digits = price >= 100 ? 2 : price >= 1 ? 4 : price >= 0.01 ? 6 : price >= 0.0001 ? 8 : 10;
   return price.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 

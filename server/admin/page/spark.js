@@ -1,6 +1,6 @@
 // A sparkline: the last values of something as a small line on a canvas, without axes.
 
-const lengthMax = 90; // values kept
+const lengthMax = 60; // values kept
 
 export class Spark {
   constructor(canvas) {
