@@ -42,6 +42,7 @@ var imports = map[string][]string{
 
 	"internal/arch":      {},
 	"internal/buildinfo": {},
+	"internal/e2e":       {},
 	"internal/interop":   {},
 	"internal/slab":      {},
 }
