@@ -17,6 +17,7 @@ func (r *runner) collect() {
 			l.ledger.Lost += uint64(l.echo.waiting)
 		}
 		res.Verdict.add(&l.ledger.Verdict)
+		res.LostAtEnd += l.ledger.tail
 		res.Expected += l.expected - l.excused
 		latency.Merge(l.record.latency)
 		r.collectConnections(l)

@@ -241,7 +241,7 @@ func (l *loop) end(n int, c *conn, why string) {
 		return
 	}
 	was := c.state
-	unix.Close(int(c.fd))
+	_ = unix.Close(int(c.fd))
 	l.descriptors--
 	*c = conn{fd: -1, state: closed, publish: c.publish}
 	switch {
@@ -269,7 +269,7 @@ func (l *loop) failed(n int, c *conn, why string) {
 // dropped counts a connection that was open and is no more.
 func (l *loop) dropped(n int, c *conn, why string) {
 	if c.publish {
-		l.publisher.lost(why)
+		l.publisher.lost(why) // which is no fault once it has done its work
 		return
 	}
 	l.open--

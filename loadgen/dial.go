@@ -78,7 +78,7 @@ func dialFrom(target netip.AddrPort, source netip.Addr) (int, error) {
 		}
 	}
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return -1, fmt.Errorf("connect: %w", err)
 	}
 	return fd, nil

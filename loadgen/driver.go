@@ -12,7 +12,7 @@ const (
 	evPing
 	evClose     // the server closes; code and text say why
 	evRefused   // a request of ours was refused
-	evPublished // a stream of publications was answered; accepted says how many
+	evPublished // all publications were dealt with
 	evUnread    // a text that makes no sense; text says why
 	evBroken    // bytes that break the protocol: the connection is of no more use
 )
@@ -28,6 +28,7 @@ type event struct {
 	payload   []byte
 	code      int
 	text      string
+	counted   bool // evPublished says how many were accepted; text, why the others were not
 	accepted  uint64
 	acks      []ack
 }
@@ -51,7 +52,7 @@ type driver interface {
 	appendSubscribe(dst []byte, topics []int) []byte
 	// appendPublish appends a message of the planned instant (Unix ns).
 	appendPublish(dst []byte, topic int, planned int64) []byte
-	// appendFinish ends the stream of publications. reply: evPublished will come.
+	// appendFinish ends the stream of publications. reply: evPublished will come when the server dealt with all of them.
 	appendFinish(dst []byte) (out []byte, reply bool)
 	// next reads one event from src into ev; n is what it took, 0 means that it needs more bytes.
 	next(src []byte, ev *event) (n int)

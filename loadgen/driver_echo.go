@@ -31,6 +31,8 @@ func (d *echoDriver) appendPublish(dst []byte, conn int, planned int64) []byte {
 	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text)
 }
 
+func (d *echoDriver) appendFinish(dst []byte) ([]byte, bool) { return dst, false }
+
 func (d *echoDriver) next(src []byte, ev *event) int {
 	n := d.frame(src, ev)
 	if n == 0 || ev.kind != evFrame {

@@ -74,7 +74,7 @@ func (d *httpDriver) answer(src []byte, ev *event, last bool) int {
 	var counts struct {
 		Published uint64 `json:"published"`
 	}
-	ev.kind, ev.text, ev.code = evPublished, "", response.StatusCode
+	ev.kind, ev.text, ev.counted, ev.accepted = evPublished, "", true, 0
 	if json.Unmarshal(body, &counts) == nil {
 		ev.accepted = counts.Published
 	}

@@ -65,6 +65,11 @@ func (d *nativeDriver) appendPublish(dst []byte, topic int, planned int64) []byt
 	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text)
 }
 
+// appendFinish asks for a pong: requests run and are answered in order.
+func (d *nativeDriver) appendFinish(dst []byte) ([]byte, bool) {
+	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), []byte(`{"op":"ping","id":"end"}`)), true
+}
+
 // next reads one frame. A whole unmasked text below 64 KiB, all that a fast server sends, is decided without a call.
 func (d *nativeDriver) next(src []byte, ev *event) int {
 	if len(src) < 4 || src[0] != 0x81 || src[1] > 126 {
@@ -115,6 +120,8 @@ func (d *nativeDriver) parse(text []byte, ev *event) {
 		d.subscribed(p, ev)
 	case native.PushError:
 		ev.kind, ev.text = evRefused, string(p.Code)+": "+string(p.Message)
+	case native.PushPong:
+		ev.kind, ev.counted = evPublished, false
 	default: // goaway is followed by a close; the rest is not for us
 		ev.kind = evNothing
 	}

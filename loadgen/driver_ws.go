@@ -47,8 +47,6 @@ func (d *webSocket) opened(src []byte, conn int) (int, bool, error) {
 	return n, n > 0, err
 }
 
-func (d *webSocket) appendFinish(dst []byte) ([]byte, bool) { return dst, false }
-
 func (d *webSocket) appendReply(dst []byte, ev *event) []byte {
 	if ev.kind == evPing {
 		return ws.AppendMaskedFrame(dst, ws.Pong, d.mask(), ev.payload)
@@ -64,7 +62,7 @@ func (d *webSocket) eof([]byte, *event) {}
 
 // frame reads one whole frame of any kind. Data frames come back as evFrame.
 func (d *webSocket) frame(src []byte, ev *event) int {
-	h, n, err := ws.ParseHeader(src)
+	h, n, err := ws.ParseHeader(src, ws.ClientSide)
 	switch {
 	case err != nil:
 		return broken(ev, len(src), err.Error())
@@ -72,14 +70,12 @@ func (d *webSocket) frame(src []byte, ev *event) int {
 		return 0
 	case h.Length > MessageBytesMax:
 		return broken(ev, len(src), fmt.Sprintf("a message of %d bytes is longer than the %d that loadgen reads", h.Length, MessageBytesMax))
-	case h.Masked || h.RSV != 0:
-		return broken(ev, len(src), "a masked or compressed frame from the server")
 	case len(src) < n+int(h.Length):
 		return 0
 	}
 	ev.payload = src[n : n+int(h.Length)]
 	n += int(h.Length)
-	switch h.Op {
+	switch h.OpCode {
 	case ws.Ping:
 		ev.kind = evPing
 	case ws.Pong:
@@ -90,7 +86,7 @@ func (d *webSocket) frame(src []byte, ev *event) int {
 			ev.code, ev.text = int(binary.BigEndian.Uint16(ev.payload)), string(ev.payload[2:])
 		}
 	default:
-		if !h.Fin || h.Op == ws.Continuation {
+		if !h.Fin {
 			return broken(ev, len(src), "a fragmented message, which loadgen does not read")
 		}
 		ev.kind = evFrame

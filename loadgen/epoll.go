@@ -31,7 +31,7 @@ func newEpoll() (*epoll, error) {
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("loadgen: eventfd: %w", err)
 	}
 	e := &epoll{fd: fd, wakeFD: wake}
@@ -113,8 +113,8 @@ func (e *epoll) woken() {
 }
 
 func (e *epoll) close() {
-	unix.Close(e.wakeFD)
-	unix.Close(e.fd)
+	_ = unix.Close(e.wakeFD)
+	_ = unix.Close(e.fd)
 }
 
 // readRaw and writeRaw are read and write on a non-blocking descriptor. The raw calls keep the runtime from handing the

@@ -65,7 +65,9 @@ func (l *loop) rare(n int, c *conn) {
 	case evRefused:
 		l.refused(n, c, ev.text)
 	case evPublished:
-		l.publisher.answered(ev)
+		if c.publish {
+			l.publisher.answered(ev)
+		}
 	case evUnread:
 		l.ledger.Unread++
 		l.record.faults.count(ev.text)

@@ -36,6 +36,7 @@ type ledger struct {
 	rows
 	Verdict
 
+	tail      uint64         // of the lost ones, those after the last message seen
 	holes     map[int][]span // by place: what is missing below seq, rising
 	holeCount int
 }
@@ -130,6 +131,7 @@ func (g *ledger) finish(row int, head func(topic int) uint64) {
 		}
 		if h := head(int(p.topic) - 1); h > p.seq {
 			g.Lost += h - p.seq
+			g.tail += h - p.seq
 			p.seq = h
 		}
 	}

@@ -75,7 +75,7 @@ func Defaults(w Workload) Plan {
 	p := Plan{
 		Workload: w, URL: "ws://127.0.0.1:8080/ws", Connections: 1000, Topics: 1, Subscriptions: 1, Payload: 128,
 		Via: ViaWebSocket, Admin: "127.0.0.1:9080", Warmup: time.Second, Duration: 10 * time.Second,
-		ReplyTimeout: 5 * time.Second, ConnectTimeout: 30 * time.Second, DrainTimeout: 2 * time.Second,
+		ReplyTimeout: 5 * time.Second, ConnectTimeout: 30 * time.Second, DrainTimeout: 5 * time.Second,
 		CloseTimeout: 3 * time.Second, Connecting: 256, SourceFirst: "127.0.0.2", Loops: 1, Seed: 1,
 	}
 	switch w {

@@ -64,3 +64,47 @@ func parseStatus(status []byte) (int64, error) {
 	}
 	return kib << 10, nil
 }
+
+// hostNet is what went wrong in this host's network stack since it started, for whomever.
+type hostNet struct{ retransmits, drops uint64 }
+
+// readHostNet reads /proc/net. A busy loopback drops packets when a core's queue (net.core.netdev_max_backlog) is full; TCP
+// then sends them again, and what looks like a slow server may be that.
+func readHostNet() hostNet {
+	snmp, _ := os.ReadFile("/proc/net/snmp")
+	softnet, _ := os.ReadFile("/proc/net/softnet_stat")
+	return hostNet{retransmits: parseSNMP(string(snmp)), drops: parseSoftnet(string(softnet))}
+}
+
+// parseSNMP takes Tcp's RetransSegs: a line of names, then one of values.
+func parseSNMP(text string) uint64 {
+	var names []string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0] != "Tcp:" {
+			continue
+		}
+		if names == nil {
+			names = f
+			continue
+		}
+		for i, name := range names {
+			if name == "RetransSegs" && i < len(f) {
+				n, _ := strconv.ParseUint(f[i], 10, 64)
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// parseSoftnet adds up the second column of every core, in hexadecimal.
+func parseSoftnet(text string) (drops uint64) {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 1 {
+			n, _ := strconv.ParseUint(f[1], 16, 64)
+			drops += n
+		}
+	}
+	return drops
+}

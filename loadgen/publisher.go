@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -34,12 +35,12 @@ type publisher struct {
 
 	// open loop: how far behind the plan messages were sent, where the server was not the reason
 	slips     *hdrhistogram.Histogram
-	heldUntil int64  // messages planned before it waited for the server to read
+	heldUp    bool   // the server does not take what was sent
+	heldUntil int64  // messages planned before it waited for that
 	held      uint64 // how many they were
 
 	refusals reasons
 	refusedN uint64
-	accepted uint64 // told at the end of a stream
 	finished bool
 	awaiting int64 // since when the answer to the stream is awaited; 0: not
 }
@@ -70,8 +71,8 @@ func (p *publisher) halt(now int64) {
 func (p *publisher) turn(now int64) {
 	switch {
 	case p.awaiting != 0:
-		if now-p.awaiting > int64(p.loop.plan.ReplyTimeout) {
-			p.loop.fatal(fmt.Errorf("loadgen: the admin API did not answer the stream within %v of its end", p.loop.plan.ReplyTimeout))
+		if now-p.awaiting > int64(drainLongest) {
+			p.loop.fatal(fmt.Errorf("loadgen: the server did not answer the publishing connection within %v of the last message", drainLongest))
 			p.awaiting = 0
 			p.end()
 		}
@@ -133,9 +134,11 @@ func (p *publisher) turnOpen(now int64) {
 	c := &p.loop.conns[p.conn]
 	last := p.pacer.due(time.Duration(p.stop - p.start - 1))
 	due := min(p.pacer.due(time.Duration(now-p.start)), last)
+	if p.heldUp && len(c.out) == 0 {
+		p.heldUp, p.heldUntil = false, now
+	}
 	for p.planned < due && p.running {
-		if len(c.out) > 0 {
-			p.heldUntil = now
+		if p.heldUp = len(c.out) > 0; p.heldUp {
 			return
 		}
 		at := p.start + int64(p.pacer.at(p.planned))
@@ -206,17 +209,15 @@ func (p *publisher) refused(why string) {
 
 // answered takes the answer to a stream.
 func (p *publisher) answered(ev *event) {
-	c := &p.loop.conns[p.conn]
-	c.state = leaving // it is of no more use, and its end is no fault
-	p.accepted = ev.accepted
 	switch {
 	case p.awaiting == 0:
 		p.loop.fatal(fmt.Errorf("loadgen: the admin API ended the stream early: %s", ev.text))
-	case ev.code != 200 && ev.accepted == 0:
+	case !ev.counted:
+	case ev.accepted == 0 && ev.text != "":
 		p.loop.fatal(fmt.Errorf("loadgen: the admin API refused the stream: %s", ev.text))
 	case ev.accepted < p.sent:
 		p.refusedN += p.sent - ev.accepted
-		p.refusals.count(ev.text)
+		p.refusals.counts(cmp.Or(ev.text, "not counted by the admin API"), p.sent-ev.accepted)
 	}
 	p.awaiting, p.running = 0, false
 	p.end()

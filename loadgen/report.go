@@ -114,6 +114,9 @@ func (r *Result) textDeliveries(t *table) {
 		t.row("verified", "%s of %s delivered; %s lost, %s twice, %s out of order",
 			thousands(v.Delivered), thousands(r.Expected), thousands(v.Lost), thousands(v.Duplicates), thousands(v.Reordered))
 	}
+	if r.LostAtEnd > 0 {
+		t.row("", "%s of the lost had not come %v after the last that did: lost, or very late", thousands(r.LostAtEnd), r.Plan.DrainTimeout)
+	}
 	if v.Gaps > 0 {
 		t.row("told", "%s messages left out, in %s gap notices", thousands(v.Told), thousands(v.Gaps))
 	}
@@ -154,6 +157,10 @@ func (r *Result) textGenerator(t *table) {
 		}
 	}
 	t.row("loadgen", "%s", line)
+	if g.HostDrops+g.HostRetransmits > 0 {
+		t.row("host", "%s packets dropped for want of room in a core's queue (net.core.netdev_max_backlog), %s TCP segments sent again",
+			thousands(g.HostDrops), thousands(g.HostRetransmits))
+	}
 	for _, why := range g.Why {
 		t.row("  LIMITED", "%s", why)
 	}

@@ -21,7 +21,8 @@ type Result struct {
 	Connections Connections `json:"connections"`
 	Published   *Published  `json:"published,omitempty"`
 	Verdict     Verdict     `json:"verdict"`
-	Expected    uint64      `json:"expected"` // deliveries that had to come, if none was refused
+	Expected    uint64      `json:"expected"`    // deliveries that had to come, if none was refused
+	LostAtEnd   uint64      `json:"lost_at_end"` // of the lost ones, those that had not come when the run ended: lost, or only late
 	Window      Window      `json:"window"`
 	Latency     Latency     `json:"latency"`
 	Round       *Latency    `json:"round,omitempty"` // closed loop: until the last subscriber had it
@@ -113,6 +114,11 @@ type Generator struct {
 	SlipP99Ms  float64   `json:"slip_p99_ms"` // open loop: sent so much after the plan, the server not being the reason
 	SlipMaxMs  float64   `json:"slip_max_ms"`
 	Held       uint64    `json:"held"` // sent late because the server did not read
+
+	// Of the whole host, while the window was open: packets that a core's queue had no room for, and TCP segments sent
+	// again. They delay messages, and are neither the server's fault nor ours.
+	HostDrops       uint64 `json:"host_dropped_packets"`
+	HostRetransmits uint64 `json:"host_retransmits"`
 }
 
 // What makes a generator the limit.

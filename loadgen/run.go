@@ -38,6 +38,7 @@ type runner struct {
 	lastAt    time.Time
 	delivered uint64
 	ownCPU    time.Duration
+	hostNet   hostNet
 }
 
 // Run carries out a plan. watch, which may be nil, is told a few times a second how far it is, on Run's goroutine. The
@@ -192,9 +193,11 @@ func (r *runner) boundary(begin bool) error {
 		}
 	})
 	if begin {
-		r.ownCPU = ownCPU()
+		r.ownCPU, r.hostNet = ownCPU(), readHostNet()
 	} else {
-		r.result.Generator.CPUSeconds = (ownCPU() - r.ownCPU).Seconds()
+		g, now := &r.result.Generator, readHostNet()
+		g.CPUSeconds = (ownCPU() - r.ownCPU).Seconds()
+		g.HostDrops, g.HostRetransmits = now.drops-r.hostNet.drops, now.retransmits-r.hostNet.retransmits
 	}
 	if r.plan.PID == 0 {
 		return nil

@@ -98,6 +98,8 @@ func (s *testServer) serveNative(w http.ResponseWriter, r *http.Request) {
 			s.subscribe(c, &q)
 		case native.OpPublish:
 			s.publish(c, string(q.Topic), q.Payload)
+		case native.OpPing:
+			_ = write(c, native.AppendPong(nil, q.ID))
 		}
 	}
 }

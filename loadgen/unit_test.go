@@ -212,6 +212,12 @@ func TestProc(t *testing.T) {
 	if err != nil || rss != 1<<20 {
 		t.Errorf("%v, %v", rss, err)
 	}
+	if n := parseSNMP("Ip: A B\nIp: 1 2\nTcp: X RetransSegs Y\nTcp: 5 42 7\n"); n != 42 {
+		t.Errorf("%d segments sent again, want 42", n)
+	}
+	if n := parseSoftnet("0001 0000000a 3\n0002 00000010 4\n"); n != 26 {
+		t.Errorf("%d packets dropped, want 26", n)
+	}
 	for _, bad := range []string{"", "1 (a)", "1 (a) S 1 2 3 4 5 6 7 8 9 10 x y"} {
 		if _, err := parseStat([]byte(bad)); err == nil {
 			t.Errorf("%q passed", bad)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/megawire/megawire/internal/buildinfo"
 	"github.com/megawire/megawire/loadgen"
 )
 
@@ -56,6 +57,7 @@ func newRoot(stdout, stderr io.Writer, started *bool) *cobra.Command {
 		Long: "loadgen opens many WebSocket connections from few threads, publishes to them, and reports deliveries a second,\n" +
 			"latency from the planned instant, and every message lost, doubled or out of order.\n\n" +
 			"It exits with 0 when all is well, 1 when something was lost, doubled, reordered or disconnected, 2 when it could not start.",
+		Version:      buildinfo.Get().Version,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetOut(stdout)
