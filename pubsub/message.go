@@ -36,7 +36,7 @@ type Receipt struct {
 	Seq   uint64
 }
 
-// Message is one message as encoders see it. The payload is shared and immutable.
+// Message is one message as encoders see it, for the call only. The payload is shared and immutable.
 type Message struct {
 	Topic     string
 	Seq, Prev uint64 // Prev is the topic's previous sequence number, Seq-1 unless a broker skips

@@ -16,7 +16,7 @@ import (
 // subscribed, go on without a break that no notice explains, and reach the head once all is drained.
 func TestModel(t *testing.T) {
 	seeds := uint64(40)
-	if testing.Short() {
+	if testing.Short() || raceEnabled { // one goroutine: races are for TestPublishersWaitForLoops
 		seeds = 8
 	}
 	for seed := uint64(1); seed <= seeds; seed++ {

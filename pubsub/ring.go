@@ -1,5 +1,7 @@
 package pubsub
 
+import "sync"
+
 // record is what a topic keeps of one message beside its encodings.
 type record struct {
 	seq, prev uint64
@@ -10,9 +12,18 @@ type record struct {
 	content   Content
 }
 
-func (r *record) message(topic string) Message {
-	return Message{Topic: topic, Seq: r.seq, Prev: r.prev, TS: r.ts, Content: r.content, Payload: r.payload}
+// appendTo appends a kind's encoding of the record, a message of that topic.
+func (r *record) appendTo(dst []byte, e Encoder, topic string) ([]byte, int) {
+	m := messages.Get().(*Message)
+	*m = Message{Topic: topic, Seq: r.seq, Prev: r.prev, TS: r.ts, Content: r.content, Payload: r.payload}
+	dst, payloadAt := e.AppendMessage(dst, m)
+	*m = Message{}
+	messages.Put(m)
+	return dst, payloadAt
 }
+
+// messages spares an allocation a message: what goes through an interface escapes.
+var messages = sync.Pool{New: func() any { return new(Message) }}
 
 // recordBytes is what a message costs the ring beside its encoding.
 const recordBytes = 80

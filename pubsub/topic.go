@@ -84,9 +84,8 @@ func (t *topic) append(p *Publication, seq, prev uint64, now int64) {
 // encodeFirst appends the record of position pos to the first kind's log, makes its payload one of the
 // topic's own and sets its size.
 func (t *topic) encodeFirst(pos uint64, r *record) {
-	m := r.message(t.name)
 	buf := bytebufferpool.Get()
-	frame, payloadAt := t.hub.o.Encoders[0].AppendMessage(buf.B[:0], &m)
+	frame, payloadAt := r.appendTo(buf.B[:0], t.hub.o.Encoders[0], t.name)
 	buf.B = frame
 	shared := t.logs[0].add(pos, frame)
 	bytebufferpool.Put(buf)

@@ -126,8 +126,7 @@ func (t *topic) encoded(kind Kind, from, to uint64) []*chunk {
 func (t *topic) encode(log *encodedLog, kind Kind, from, to uint64) {
 	buf := bytebufferpool.Get()
 	for pos := from; pos < to; pos++ {
-		m := t.ring.at(pos).message(t.name)
-		buf.B, _ = t.hub.o.Encoders[kind].AppendMessage(buf.B[:0], &m)
+		buf.B, _ = t.ring.at(pos).appendTo(buf.B[:0], t.hub.o.Encoders[kind], t.name)
 		log.add(pos, buf.B)
 	}
 	bytebufferpool.Put(buf)
