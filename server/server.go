@@ -117,7 +117,7 @@ func (s *Server) newAdmin(connectionsMax int) (err error) {
 		return err
 	}
 	o := admin.Options{
-		Listen: s.cfg.Admin.Listen, Backend: (*backend)(s), Logger: s.log,
+		Listen: s.cfg.Admin.Listen, Hosts: s.cfg.Admin.Hosts, Backend: (*backend)(s), Logger: s.log,
 		PublishWait: s.cfg.Publishing.Wait, MessageBytesMax: int(s.cfg.Limits.MessageBytes),
 		ConnectionsMax: connectionsMax, PublicPort: publicPort,
 	}

@@ -26,6 +26,12 @@ func (k *Key) check(v reflect.Value) error {
 	switch tag.Get("syntax") {
 	case "address":
 		return checkAddress(v.String())
+	case "host":
+		for _, h := range v.Interface().([]string) {
+			if h == "" || strings.ContainsAny(h, "/: ") {
+				return fmt.Errorf("%q is no host name: no scheme, no port, no path", h)
+			}
+		}
 	case "filter":
 		for _, f := range v.Interface().([]string) {
 			if err := checkFilter(f); err != nil {

@@ -27,7 +27,8 @@ type Config struct {
 
 // Admin is the HTTP listener for publishing, metrics and the dashboard.
 type Admin struct {
-	Listen string `koanf:"listen" syntax:"address" usage:"address of the admin listener, host:port; it asks for no password, so keep it on loopback or a private network"`
+	Listen string   `koanf:"listen" syntax:"address" usage:"address of the admin listener, host:port; it asks for no password, so keep it on loopback or a private network"`
+	Hosts  []string `koanf:"hosts" syntax:"host" usage:"names, beside localhost, addresses and the host of admin.listen, by which requests may call the admin listener; a Prometheus that scrapes by name needs its name here"`
 }
 
 // Limits bound what clients can make the server hold.
@@ -102,7 +103,7 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Listen: ":8080",
-		Admin:  Admin{Listen: "127.0.0.1:9080"},
+		Admin:  Admin{Listen: "127.0.0.1:9080", Hosts: []string{}},
 		Limits: Limits{
 			MessageBytes:               1 * MiB,
 			SubscriptionsPerConnection: 1024,
