@@ -3,9 +3,10 @@ package ws
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"testing"
 
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 	"github.com/megawire/megawire/codec/http1"
 )
 
@@ -53,7 +54,7 @@ func TestNoAllocations(t *testing.T) {
 				t.Fatalf("%d events, want %d", n, events)
 			}
 		}},
-		{"ParseHeader", func() { _, _, _ = ParseHeader(input) }},
+		{"ParseHeader", func() { _, _, _ = ParseHeader(input, ServerSide) }},
 		{"AppendFrame", func() { AppendFrame(scratch[:0], Text, payload) }},
 		{"AppendMaskedFrame", func() { AppendMaskedFrame(scratch[:0], Text, [4]byte{1, 2, 3, 4}, payload) }},
 		{"AppendClose", func() { AppendClose(scratch[:0], SlowReader, "slow reader") }},
@@ -129,7 +130,7 @@ func BenchmarkEndpointBytes(b *testing.B) {
 func BenchmarkParseHeader(b *testing.B) {
 	header := append(appendHeader(nil, Text, 200, maskBit), 1, 2, 3, 4)
 	for b.Loop() {
-		_, _, _ = ParseHeader(header)
+		_, _, _ = ParseHeader(header, ServerSide)
 	}
 }
 
@@ -138,7 +139,7 @@ func BenchmarkMask(b *testing.B) {
 	for _, size := range []int{4, 7, 16, 30, 128, 1000, 65536} {
 		p := make([]byte, size)
 		mask := [4]byte{1, 2, 3, 4}
-		for name, do := range map[string]func([]byte, [4]byte, int){"ours": Mask, "gobwas": ws.Cipher} {
+		for name, do := range map[string]func([]byte, [4]byte, int){"ours": Mask, "gobwas": gobwas.Cipher} {
 			b.Run(fmt.Sprintf("%d/%s", size, name), func(b *testing.B) {
 				b.SetBytes(int64(size))
 				for b.Loop() {
@@ -157,18 +158,38 @@ func BenchmarkAppendFrame(b *testing.B) {
 	}
 }
 
+// BenchmarkUpgrade compares our handshake, with the parsing of the head that routing needs anyway, with gobwas/ws's alone.
 func BenchmarkUpgrade(b *testing.B) {
 	request := AppendClientRequest(nil, "example.org", "/ws", sampleKey, "megawire.v1")
 	scratch := make([]byte, 0, 4096)
-	o := UpgradeOptions{Subprotocols: []string{"megawire.v1"}}
-	var r http1.Request
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := http1.Parse(request, &r); err != nil {
-			b.Fatal(err)
+	b.Run("ours", func(b *testing.B) {
+		o := UpgradeOptions{Subprotocols: []string{"megawire.v1"}}
+		var r http1.Request
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := http1.Parse(request, &r); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := AppendUpgrade(scratch[:0], &r, o); err != nil {
+				b.Fatal(err)
+			}
 		}
-		if _, err := AppendUpgrade(scratch[:0], &r, o); err != nil {
-			b.Fatal(err)
+	})
+	b.Run("gobwas", func(b *testing.B) {
+		u := gobwas.Upgrader{Protocol: func(name []byte) bool { return string(name) == "megawire.v1" }}
+		in := bytes.NewReader(nil)
+		out := bytes.NewBuffer(scratch)
+		conn := struct {
+			io.Reader
+			io.Writer
+		}{in, out}
+		b.ReportAllocs()
+		for b.Loop() {
+			in.Reset(request)
+			out.Reset()
+			if _, err := u.Upgrade(conn); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
 }

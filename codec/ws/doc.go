@@ -7,6 +7,10 @@
 //	bytes read ─▶ Endpoint.Next ─▶ Event (message, ping, pong, close, failure)
 //	messages   ─▶ AppendFrame, or BeginFrame … FinishFrame ─▶ bytes to write
 //
+// What a frame is and by which rules it is judged, gobwas/ws says: opcodes, close codes, headers, their check and that of
+// close bodies. Ours is what each message passes through: it takes its input in parts, works in place and allocates
+// nothing, where gobwas/ws reads from and writes to streams.
+//
 // Nothing here may be used by two goroutines at once. An Endpoint and the bytes given to it belong to one event loop;
 // every Append function works on the caller's buffer alone and may be called from anywhere.
 package ws

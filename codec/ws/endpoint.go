@@ -1,7 +1,7 @@
 package ws
 
 import (
-	"encoding/binary"
+	"errors"
 	"unicode/utf8"
 
 	"github.com/valyala/bytebufferpool"
@@ -36,6 +36,13 @@ type Limits struct {
 	FragmentsMax    int // frames of one message; fewer than 1 admits unfragmented messages alone
 }
 
+// Why a message is refused, as the peer gets to read it.
+var (
+	errTooBig           = errors.New("message too big")
+	errTooManyFragments = errors.New("message in too many fragments")
+	errTextUTF8         = errors.New("text is not valid UTF-8")
+)
+
 // Endpoint is the receiving half of a server's connection: bytes in, events out. The zero value is ready. It belongs to
 // one goroutine, and holds memory only while a fragmented message is under way.
 type Endpoint struct {
@@ -56,17 +63,17 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 		e.Release() // the message of the call before has been dealt with
 	}
 	for {
-		h, size, err := ParseHeader(src[n:])
+		h, size, err := ParseHeader(src[n:], e.state())
 		if err != nil {
-			return fail(ProtocolError, err.Error()[len("ws: "):]), len(src)
+			return fail(ProtocolError, err), len(src)
 		}
 		if size == 0 {
 			return Event{}, n
 		}
-		if code, why := e.admit(&h, l); code != 0 {
-			return fail(code, why), len(src)
+		if err := e.admit(&h, l); err != nil {
+			return fail(MessageTooBig, err), len(src)
 		}
-		if uint64(len(src)-n-size) < h.Length {
+		if int64(len(src)-n-size) < h.Length {
 			return Event{}, n
 		}
 		payload := src[n+size:][:h.Length:h.Length]
@@ -92,42 +99,42 @@ func (e *Endpoint) Release() {
 	*e = Endpoint{}
 }
 
-// admit judges a frame by its header, before its payload is there; code is 0 when nothing is wrong with it.
-func (e *Endpoint) admit(h *Header, l *Limits) (code CloseCode, why string) {
+// state is what the next frame is judged by (§5.1, §5.4).
+func (e *Endpoint) state() State {
+	if e.op == Continuation {
+		return ServerSide
+	}
+	return ServerSide | Fragmented
+}
+
+// admit judges by a frame's header, before its payload is there, whether the message would grow too big (§7.4.1).
+func (e *Endpoint) admit(h *Header, l *Limits) error {
 	switch {
-	case h.RSV != 0:
-		return ProtocolError, "reserved bits set without an extension" // §5.2
-	case !h.Masked:
-		return ProtocolError, "frame from a client is not masked" // §5.1
-	case h.Op.Control():
-		return 0, ""
-	case h.Op == Continuation && e.op == Continuation:
-		return ProtocolError, "continuation without a message" // §5.4
-	case h.Op != Continuation && e.op != Continuation:
-		return ProtocolError, "new message before the last one ended" // §5.4
-	case h.Length > uint64(max(0, l.MessageBytesMax-e.held())):
-		return MessageTooBig, "message too big" // §7.4.1
+	case h.OpCode.IsControl():
+		return nil
+	case h.Length > int64(max(0, l.MessageBytesMax-e.held())):
+		return errTooBig
 	case !h.Fin && e.frames+1 >= max(1, l.FragmentsMax): // one more has to come
-		return MessageTooBig, "message in too many fragments"
+		return errTooManyFragments
 	default:
-		return 0, ""
+		return nil
 	}
 }
 
 // take makes an event of a whole, unmasked frame; NeedMore when it was a fragment with others to come.
 func (e *Endpoint) take(h *Header, payload []byte) Event {
 	switch {
-	case h.Op == Ping:
+	case h.OpCode == Ping:
 		return Event{Kind: PingEvent, Op: Ping, Payload: payload}
-	case h.Op == Pong:
+	case h.OpCode == Pong:
 		return Event{Kind: PongEvent, Op: Pong, Payload: payload}
-	case h.Op == Close:
+	case h.OpCode == Close:
 		return closeEvent(payload)
-	case h.Fin && h.Op != Continuation:
-		return message(h.Op, payload)
+	case h.Fin && h.OpCode != Continuation:
+		return message(h.OpCode, payload)
 	}
-	if h.Op != Continuation {
-		e.op = h.Op
+	if h.OpCode != Continuation {
+		e.op = h.OpCode
 	}
 	e.frames++
 	if len(payload) > 0 {
@@ -157,29 +164,11 @@ func (e *Endpoint) held() int {
 // message checks what can only be checked at a message's end (§8.1).
 func message(op Opcode, payload []byte) Event {
 	if op == Text && !utf8.Valid(payload) {
-		return fail(InvalidPayload, "text is not valid UTF-8")
+		return fail(InvalidPayload, errTextUTF8)
 	}
 	return Event{Kind: Message, Op: op, Payload: payload}
 }
 
-// closeEvent reads the body of a close frame (§5.5.1).
-func closeEvent(body []byte) Event {
-	if len(body) == 0 {
-		return Event{Kind: CloseEvent, Op: Close, Code: NoStatus}
-	}
-	if len(body) == 1 {
-		return fail(ProtocolError, "close frame with a body of one byte")
-	}
-	code := CloseCode(binary.BigEndian.Uint16(body))
-	switch {
-	case !code.receivable():
-		return fail(ProtocolError, "invalid close code")
-	case !utf8.Valid(body[2:]):
-		return fail(InvalidPayload, "close reason is not valid UTF-8")
-	}
-	return Event{Kind: CloseEvent, Op: Close, Code: code, Payload: body[2:], Reason: string(body[2:])}
-}
-
-func fail(code CloseCode, reason string) Event {
-	return Event{Kind: Fail, Code: code, Reason: reason}
+func fail(code CloseCode, err error) Event {
+	return Event{Kind: Fail, Code: code, Reason: err.Error()}
 }

@@ -216,9 +216,9 @@ func describe(ev Event) string {
 	case PongEvent:
 		return "pong " + payload
 	case CloseEvent:
-		return fmt.Sprintf("close %s %q", ev.Code, ev.Reason)
+		return fmt.Sprintf("close %d %q", ev.Code, ev.Reason)
 	case Fail:
-		return fmt.Sprintf("fail %s %s", ev.Code, ev.Reason)
+		return fmt.Sprintf("fail %d %s", ev.Code, ev.Reason)
 	default:
 		return fmt.Sprintf("kind %d", ev.Kind)
 	}

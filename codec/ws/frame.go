@@ -3,118 +3,114 @@ package ws
 import (
 	"encoding/binary"
 	"errors"
-	"unicode/utf8"
+
+	gobwas "github.com/gobwas/ws"
 )
 
 // Opcode says what a frame is (RFC 6455 §5.2, §11.8).
-type Opcode byte
+type Opcode = gobwas.OpCode
 
 // The opcodes that RFC 6455 defines; all others are reserved.
 const (
-	Continuation Opcode = 0x0
-	Text         Opcode = 0x1
-	Binary       Opcode = 0x2
-	Close        Opcode = 0x8
-	Ping         Opcode = 0x9
-	Pong         Opcode = 0xA
+	Continuation = gobwas.OpContinuation
+	Text         = gobwas.OpText
+	Binary       = gobwas.OpBinary
+	Close        = gobwas.OpClose
+	Ping         = gobwas.OpPing
+	Pong         = gobwas.OpPong
 )
-
-// Control reports whether frames of this kind are control frames (§5.5).
-func (o Opcode) Control() bool { return o&0x8 != 0 }
-
-func (o Opcode) reserved() bool { return o > Pong || (o > Binary && o < Close) }
 
 const (
 	// HeaderBytesMax is the length of the longest frame header: 2 bytes, 8 of length, 4 of mask (§5.2).
-	HeaderBytesMax = 14
+	HeaderBytesMax = gobwas.MaxHeaderSize
 	// ControlPayloadBytesMax bounds the payload of a control frame (§5.5).
-	ControlPayloadBytesMax = 125
+	ControlPayloadBytesMax = gobwas.MaxControlFramePayloadSize
 
 	beginBytes = 4 // what BeginFrame reserves: the header of a payload of 126 to 65535 bytes
 
-	finBit    = 0x80
-	rsvBits   = 0x70
-	opBits    = 0x0F
-	maskBit   = 0x80
-	lenBits   = 0x7F
-	len16     = 126
-	len64     = 127
-	len16Max  = 1<<16 - 1
-	lenTopBit = 1 << 63
+	finBit   = 0x80
+	rsvBits  = 0x70
+	opBits   = 0x0F
+	maskBit  = 0x80
+	lenBits  = 0x7F
+	len16    = 126
+	len64    = 127
+	len16Max = 1<<16 - 1
 )
 
-// What can be wrong with a header by itself. Each of them fails the connection with ProtocolError.
-var (
-	ErrReservedOpcode    = errors.New("ws: reserved opcode")
-	ErrControlFragmented = errors.New("ws: fragmented control frame")
-	ErrControlTooLong    = errors.New("ws: control frame with more than 125 bytes of payload")
-	ErrLengthNotMinimal  = errors.New("ws: payload length not in its shortest form")
-	ErrLengthTopBit      = errors.New("ws: payload length with the top bit set")
-)
+// ErrLengthNotMinimal says that a header's length would fit a shorter form (§5.2). The other faults that ParseHeader finds are
+// gobwas's.
+var ErrLengthNotMinimal = errors.New("payload length not in its shortest form")
 
-// Header is a frame's header (§5.2).
-type Header struct {
-	Fin    bool
-	RSV    byte // the three reserved bits as a number from 0 to 7
-	Op     Opcode
-	Masked bool
-	Mask   [4]byte
-	Length uint64 // bytes of payload
-}
+// Header is a frame's header (§5.2). Rsv has the three reserved bits as a number, Length is in bytes of payload.
+type Header = gobwas.Header
+
+// State is what a frame is judged by: who reads it, and whether a fragmented message is under way.
+type State = gobwas.State
+
+// The states; Fragmented is added to one of the others.
+const (
+	ServerSide = gobwas.StateServerSide
+	ClientSide = gobwas.StateClientSide
+	Fragmented = gobwas.StateFragmented
+)
 
 // ParseHeader reads the header that src begins with; n is its length, 0 when src does not hold all of it yet. An error
-// is reported as soon as the bytes that prove it are there, so that it is the same however the input was cut up.
-func ParseHeader(src []byte) (h Header, n int, err error) {
-	if len(src) < 2 {
+// fails the connection with ProtocolError. It is reported as soon as the bytes that prove it are there, so that it is the same
+// however the input was cut up.
+func ParseHeader(src []byte, s State) (h Header, n int, err error) {
+	if len(src) < gobwas.MinHeaderSize {
 		return h, 0, nil
 	}
-	h.Fin = src[0]&finBit != 0
-	h.RSV = src[0] & rsvBits >> 4
-	h.Op = Opcode(src[0] & opBits)
-	h.Masked = src[1]&maskBit != 0
 	short := src[1] & lenBits
-	switch {
-	case h.Op.reserved():
-		return h, 0, ErrReservedOpcode // §5.2
-	case h.Op.Control() && !h.Fin:
-		return h, 0, ErrControlFragmented // §5.5
-	case h.Op.Control() && short > ControlPayloadBytesMax:
-		return h, 0, ErrControlTooLong // §5.5
+	h.Fin = src[0]&finBit != 0
+	h.Rsv = src[0] & rsvBits >> 4
+	h.OpCode = Opcode(src[0] & opBits)
+	h.Masked = src[1]&maskBit != 0
+	h.Length = int64(short) // enough to tell that a control frame is too long
+	if !ordinary(src[0], h.Masked, s) {
+		if err := gobwas.CheckHeader(h, s); err != nil {
+			return h, 0, err
+		}
 	}
-	n = 2
+	n = gobwas.MinHeaderSize
 	switch short {
 	case len16:
-		if len(src) < 4 {
+		if len(src) < n+2 {
 			return h, 0, nil
 		}
-		h.Length = uint64(binary.BigEndian.Uint16(src[2:]))
-		n = 4
+		h.Length = int64(binary.BigEndian.Uint16(src[n:]))
+		n += 2
 		if h.Length < len16 {
-			return h, 0, ErrLengthNotMinimal // §5.2
+			return h, 0, ErrLengthNotMinimal
 		}
 	case len64:
-		if len(src) < 10 {
+		if len(src) < n+8 {
 			return h, 0, nil
 		}
-		h.Length = binary.BigEndian.Uint64(src[2:])
-		n = 10
-		if h.Length&lenTopBit != 0 {
-			return h, 0, ErrLengthTopBit // §5.2
+		h.Length = int64(binary.BigEndian.Uint64(src[n:]))
+		n += 8
+		switch {
+		case h.Length < 0:
+			return h, 0, gobwas.ErrHeaderLengthMSB
+		case h.Length <= len16Max:
+			return h, 0, ErrLengthNotMinimal
 		}
-		if h.Length <= len16Max {
-			return h, 0, ErrLengthNotMinimal // §5.2
-		}
-	default:
-		h.Length = uint64(short)
 	}
 	if h.Masked {
-		if len(src) < n+4 {
+		if len(src) < n+len(h.Mask) {
 			return h, 0, nil
 		}
 		h.Mask = [4]byte(src[n:])
-		n += 4
+		n += len(h.Mask)
 	}
 	return h, n, nil
+}
+
+// ordinary reports whether a header begins as most do, a whole message's at its place: CheckHeader, which takes as long as all
+// the rest of ParseHeader, would find nothing wrong with it.
+func ordinary(first byte, masked bool, s State) bool {
+	return (first == finBit|byte(Text) || first == finBit|byte(Binary)) && masked == s.ServerSide() && !s.Fragmented()
 }
 
 // AppendHeader appends the header of a whole, unmasked message: what a server sends. length is that of the payload
@@ -149,25 +145,6 @@ func AppendMaskedFrame(dst []byte, op Opcode, mask [4]byte, payload []byte) []by
 	return dst
 }
 
-// AppendClose appends a close frame (§5.5.1). A reason too long for a control frame is cut at the last whole character
-// that fits. NoStatus gives a frame without a body, as it must not be sent (§7.4.1).
-func AppendClose(dst []byte, code CloseCode, reason string) []byte {
-	if code == NoStatus {
-		return AppendHeader(dst, Close, 0)
-	}
-	const reasonBytesMax = ControlPayloadBytesMax - 2
-	if len(reason) > reasonBytesMax {
-		cut := reasonBytesMax
-		for cut > 0 && !utf8.RuneStart(reason[cut]) {
-			cut--
-		}
-		reason = reason[:cut]
-	}
-	dst = AppendHeader(dst, Close, 2+len(reason))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
-	return append(dst, reason...)
-}
-
 // BeginFrame reserves room for a header, so that a payload whose length is not known yet can be appended after it.
 // FinishFrame completes it.
 func BeginFrame(dst []byte) []byte { return append(dst, 0, 0, 0, 0) }
@@ -176,16 +153,16 @@ func BeginFrame(dst []byte) []byte { return append(dst, 0, 0, 0, 0) }
 // ends buf. A payload of 126 to 65535 bytes stays where it is; any other is moved by a few bytes.
 func FinishFrame(buf []byte, start int, op Opcode) []byte {
 	length := len(buf) - start - beginBytes
-	switch {
-	case length < 0:
+	if length < 0 {
 		panic("ws: FinishFrame without BeginFrame at that place")
-	case length < len16:
-		copy(buf[start+2:], buf[start+beginBytes:])
-		buf = buf[:len(buf)-2]
-	case length > len16Max:
-		buf = append(buf, 0, 0, 0, 0, 0, 0)
-		copy(buf[start+10:], buf[start+beginBytes:len(buf)-6])
+	}
+	size := gobwas.HeaderSize(Header{Length: int64(length)})
+	if size > beginBytes {
+		buf = append(buf, make([]byte, size-beginBytes)...)
+	}
+	if size != beginBytes {
+		copy(buf[start+size:], buf[start+beginBytes:][:length])
 	}
 	appendHeader(buf[start:start], op, length, 0)
-	return buf
+	return buf[:start+size+length]
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 )
 
 // lengths are the places where a header changes its form, and their neighbours.
@@ -24,25 +24,25 @@ func TestHeaderFaults(t *testing.T) {
 	}{
 		{"an empty input is not a fault", "", nil},
 		{"one byte is not enough to say", "83", nil},
-		{"opcode 3 is reserved for data", "8300", ErrReservedOpcode},
-		{"opcode 7 is reserved for data", "8700", ErrReservedOpcode},
-		{"opcode B is reserved for control", "8b00", ErrReservedOpcode},
-		{"opcode F is reserved for control", "8f00", ErrReservedOpcode},
-		{"a ping without FIN", "0900", ErrControlFragmented},
-		{"a close without FIN", "0800", ErrControlFragmented},
+		{"opcode 3 is reserved for data", "8300", gobwas.ErrProtocolOpCodeReserved},
+		{"opcode 7 is reserved for data", "8700", gobwas.ErrProtocolOpCodeReserved},
+		{"opcode B is reserved for control", "8b00", gobwas.ErrProtocolOpCodeReserved},
+		{"opcode F is reserved for control", "8f00", gobwas.ErrProtocolOpCodeReserved},
+		{"a ping without FIN", "0900", gobwas.ErrProtocolControlNotFinal},
+		{"a close without FIN", "0800", gobwas.ErrProtocolControlNotFinal},
 		{"a ping of 125 bytes is the longest", "897d", nil},
-		{"a ping of 126 bytes, found before its length is there", "897e", ErrControlTooLong},
-		{"a pong with a 64-bit length", "8a7f", ErrControlTooLong},
+		{"a ping of 126 bytes, found before its length is there", "897e", gobwas.ErrProtocolControlPayloadOverflow},
+		{"a pong with a 64-bit length", "8a7f", gobwas.ErrProtocolControlPayloadOverflow},
 		{"125 in 16 bits", "827e007d", ErrLengthNotMinimal},
 		{"126 in 16 bits", "827e007e", nil},
 		{"65535 in 64 bits", "827f000000000000ffff", ErrLengthNotMinimal},
 		{"65536 in 64 bits", "827f0000000000010000", nil},
 		{"0 in 64 bits", "827f0000000000000000", ErrLengthNotMinimal},
 		{"the largest length", "827f7fffffffffffffff", nil},
-		{"the top bit set", "827f8000000000000000", ErrLengthTopBit},
+		{"the top bit set", "827f8000000000000000", gobwas.ErrHeaderLengthMSB},
 	} {
 		src, _ := hex.DecodeString(c.hex)
-		if _, _, err := ParseHeader(src); !errors.Is(err, c.err) {
+		if _, _, err := ParseHeader(src, ClientSide); !errors.Is(err, c.err) {
 			t.Errorf("%s: error %v, want %v", c.about, err, c.err)
 		}
 	}
@@ -51,25 +51,29 @@ func TestHeaderFaults(t *testing.T) {
 func TestHeaderRoundTrip(t *testing.T) {
 	for _, length := range lengths {
 		for _, op := range []Opcode{Continuation, Text, Binary, Close, Ping, Pong} {
-			if op.Control() && length > ControlPayloadBytesMax {
+			if op.IsControl() && length > ControlPayloadBytesMax {
 				continue
 			}
 			mask := [4]byte{1, 2, 3, 4}
 			plain := AppendHeader(nil, op, length)
 			masked := append(appendHeader(nil, op, length, maskBit), mask[:]...)
-			for _, b := range [][]byte{plain, masked} {
+			plainState, maskedState := ClientSide, ServerSide
+			if op == Continuation {
+				plainState, maskedState = ClientSide|Fragmented, ServerSide|Fragmented
+			}
+			for state, b := range map[State][]byte{plainState: plain, maskedState: masked} {
 				for cut := range b {
-					if _, n, err := ParseHeader(b[:cut]); n != 0 || err != nil {
+					if _, n, err := ParseHeader(b[:cut], state); n != 0 || err != nil {
 						t.Fatalf("%d of %d bytes of a header: n %d, error %v; want to be asked for more", cut, len(b), n, err)
 					}
 				}
 			}
-			h, n, err := ParseHeader(plain)
-			if want := (Header{Fin: true, Op: op, Length: uint64(length)}); err != nil || n != len(plain) || h != want {
+			h, n, err := ParseHeader(plain, plainState)
+			if want := (Header{Fin: true, OpCode: op, Length: int64(length)}); err != nil || n != len(plain) || h != want {
 				t.Errorf("header % x read as %+v, %d, %v", plain, h, n, err)
 			}
-			h, n, err = ParseHeader(masked)
-			want := Header{Fin: true, Op: op, Masked: true, Mask: mask, Length: uint64(length)}
+			h, n, err = ParseHeader(masked, maskedState)
+			want := Header{Fin: true, OpCode: op, Masked: true, Mask: mask, Length: int64(length)}
 			if err != nil || n != len(masked) || h != want {
 				t.Errorf("header % x read as %+v, %d, %v", masked, h, n, err)
 			}
@@ -82,13 +86,13 @@ func TestFramesAgainstGobwas(t *testing.T) {
 	for _, length := range lengths {
 		payload := bytes.Repeat([]byte{'x'}, length)
 		got := AppendFrame([]byte("before"), Text, payload)
-		want := append([]byte("before"), ws.MustCompileFrame(ws.NewTextFrame(payload))...)
+		want := append([]byte("before"), gobwas.MustCompileFrame(gobwas.NewTextFrame(payload))...)
 		if !bytes.Equal(got, want) {
 			t.Errorf("frame of %d bytes differs", length)
 		}
 		mask := [4]byte{0xA, 0xB, 0xC, 0xD}
 		got = AppendMaskedFrame(nil, Binary, mask, payload)
-		want = ws.MustCompileFrame(ws.MaskFrameWith(ws.NewBinaryFrame(payload), mask))
+		want = gobwas.MustCompileFrame(gobwas.MaskFrameWith(gobwas.NewBinaryFrame(payload), mask))
 		if !bytes.Equal(got, want) {
 			t.Errorf("masked frame of %d bytes differs", length)
 		}

@@ -16,10 +16,15 @@ const (
 	acceptBytesMax = 28                                     // of a SHA-1 in base64
 )
 
+// The handshake is made from the http1.Request that routed the connection, not by gobwas's Upgrader: that would parse the head
+// once more and take memory for it (BenchmarkUpgrade), and lets doubled headers and keys that are not base64 pass, so that
+// every check below would stay. Its computation of the accept key is not exported.
+
 // UpgradeOptions says what an endpoint agrees to.
 type UpgradeOptions struct {
 	// Subprotocols that the endpoint speaks (§1.9). A client may leave out to offer any; one that offers others alone is
-	// refused, as a browser would drop the connection anyway, without saying why.
+	// refused, as a browser would drop the connection anyway, without saying why. An endpoint that speaks none passes over
+	// what is offered and chooses none (§4.2.2, 4).
 	Subprotocols []string
 }
 
@@ -87,6 +92,9 @@ func upgradeKey(r *http1.Request) ([]byte, *http1.Error) {
 // choose takes the first subprotocol offered that is spoken here (§4.2.2, 5): the client's order says what it prefers
 // (§4.1, 10).
 func choose(r *http1.Request, spoken []string) (chosen string, err *http1.Error) {
+	if len(spoken) == 0 {
+		return "", nil
+	}
 	offered := false
 	r.Each("Sec-WebSocket-Protocol", func(name []byte) bool {
 		offered = true
@@ -98,9 +106,6 @@ func choose(r *http1.Request, spoken []string) (chosen string, err *http1.Error)
 	})
 	if !offered || chosen != "" {
 		return chosen, nil
-	}
-	if len(spoken) == 0 {
-		return "", badRequest("this endpoint speaks no subprotocol, offer none")
 	}
 	message := "none of the offered subprotocols is spoken here, only"
 	for _, s := range spoken {

@@ -88,7 +88,7 @@ func TestUpgrade(t *testing.T) {
 		{"offers in two lines", []string{"Sec-WebSocket-Protocol: mqtt", "+Sec-WebSocket-Protocol: megawire.v1"}, native, 101, "Sec-WebSocket-Protocol: megawire.v1", "megawire.v1"},
 		{"subprotocols have their case", []string{"Sec-WebSocket-Protocol: Megawire.V1"}, native, 400, "", ""},
 		{"only unknown subprotocols", []string{"Sec-WebSocket-Protocol: mqtt"}, native, 400, "", ""},
-		{"an offer where none is spoken", []string{"Sec-WebSocket-Protocol: mqtt"}, nil, 400, "", ""},
+		{"an offer where none is spoken is passed over", []string{"Sec-WebSocket-Protocol: mqtt"}, nil, 101, "", ""},
 	} {
 		dst, err := AppendUpgrade([]byte("before"), parse(t, upgradeHead(c.changes...)), UpgradeOptions{Subprotocols: c.spoken})
 		rest, _ := strings.CutPrefix(string(dst), "before")

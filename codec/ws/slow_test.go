@@ -22,15 +22,31 @@ func slowEvents(in []byte, l *Limits) (events []string) {
 		masked, length := in[1] >= 128, uint64(in[1]%128)
 		control := op >= 8
 		if (op > 2 && op < 8) || op > 10 {
-			say("fail 1002 reserved opcode")
-			return events
-		}
-		if control && !fin {
-			say("fail 1002 fragmented control frame")
+			say("fail 1002 use of reserved op code")
 			return events
 		}
 		if control && length > 125 {
-			say("fail 1002 control frame with more than 125 bytes of payload")
+			say("fail 1002 control frame payload limit exceeded")
+			return events
+		}
+		if control && !fin {
+			say("fail 1002 control frame is not final")
+			return events
+		}
+		if rsv != 0 {
+			say("fail 1002 non-zero rsv bits with no extension negotiated")
+			return events
+		}
+		if !masked {
+			say("fail 1002 frames from client to server must be masked")
+			return events
+		}
+		if !control && op != 0 && frames > 0 {
+			say("fail 1002 unexpected non-continuation data frame")
+			return events
+		}
+		if op == 0 && frames == 0 {
+			say("fail 1002 unexpected continuation data frame")
 			return events
 		}
 		in = in[2:]
@@ -45,7 +61,7 @@ func slowEvents(in []byte, l *Limits) (events []string) {
 			}
 			in = in[lengthBytes:]
 			if length >= 1<<63 {
-				say("fail 1002 payload length with the top bit set")
+				say("fail 1002 header error: the most significant bit must be 0")
 				return events
 			}
 			if length < 126 || (lengthBytes == 8 && length < 65536) {
@@ -60,22 +76,8 @@ func slowEvents(in []byte, l *Limits) (events []string) {
 			}
 			mask, in = in[:4], in[4:]
 		}
-		if rsv != 0 {
-			say("fail 1002 reserved bits set without an extension")
-			return events
-		}
-		if !masked {
-			say("fail 1002 frame from a client is not masked")
-			return events
-		}
 		if !control {
 			switch {
-			case op == 0 && frames == 0:
-				say("fail 1002 continuation without a message")
-				return events
-			case op != 0 && frames > 0:
-				say("fail 1002 new message before the last one ended")
-				return events
 			case length > uint64(l.MessageBytesMax) || uint64(len(message))+length > uint64(l.MessageBytesMax):
 				say("fail 1009 message too big")
 				return events
@@ -101,16 +103,22 @@ func slowEvents(in []byte, l *Limits) (events []string) {
 			say(`close 1005 ""`)
 			return events
 		case op == Close && length == 1:
-			say("fail 1002 close frame with a body of one byte")
+			say("fail 1002 status code is not in use")
 			return events
 		case op == Close:
 			code, reason := int(payload[0])*256+int(payload[1]), payload[2:]
-			allowed := []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
+			defined := []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
 			switch {
-			case !slices.Contains(allowed, code) && (code < 3000 || code > 4999):
-				say("fail 1002 invalid close code")
+			case code < 1000:
+				say("fail 1002 status code is not in use")
+			case code == 1004:
+				say("fail 1002 status code has no meaning yet")
+			case code == 1005 || code == 1006 || code == 1015:
+				say("fail 1002 status code is only application level")
+			case !slices.Contains(defined, code) && (code < 3000 || code > 4999):
+				say("fail 1002 status code is not defined in spec")
 			case !utf8.Valid(reason):
-				say("fail 1007 close reason is not valid UTF-8")
+				say("fail 1007 invalid utf8 sequence in close reason")
 			default:
 				say("close %d %q", code, reason)
 			}
@@ -164,7 +172,7 @@ func TestAgainstSlow(t *testing.T) {
 		open := false
 		for range 1 + random.IntN(12) {
 			op := ops[random.IntN(len(ops))]
-			if random.IntN(8) > 0 && !op.Control() && open != (op == Continuation) {
+			if random.IntN(8) > 0 && !op.IsControl() && open != (op == Continuation) {
 				op = map[bool]Opcode{true: Continuation, false: Text}[open]
 			}
 			payload := make([]byte, []int{0, 1, 2, 5, 50, 125, 126, 130}[random.IntN(8)])
@@ -175,11 +183,11 @@ func TestAgainstSlow(t *testing.T) {
 				payload[0], payload[1] = 3, byte(0xe8+random.IntN(8))
 			}
 			frame := AppendMaskedFrame(nil, op, [4]byte{1, 2, byte(random.Uint32()), 4}, payload)
-			fin := op.Control() || random.IntN(2) > 0
+			fin := op.IsControl() || random.IntN(2) > 0
 			if !fin {
 				frame[0] &^= finBit
 			}
-			if !op.Control() {
+			if !op.IsControl() {
 				open = !fin
 			}
 			if random.IntN(40) == 0 {
