@@ -112,10 +112,10 @@ func (p *Push) setPayload(key int, value []byte) (ok bool) {
 	switch key {
 	case pushText:
 		p.Content = Text
-		p.Payload, ok = text(value, &p.scratch)
+		p.Payload, ok = DecodeString(value, &p.scratch)
 	case pushBin:
 		p.Content = Binary
-		p.Payload, ok = binaryBytes(value, &p.scratch)
+		p.Payload, ok = DecodeBase64(value, &p.scratch)
 	default:
 		p.Content, p.Payload, ok = JSON, value, true
 	}
@@ -126,7 +126,7 @@ func (p *Push) setPayload(key int, value []byte) (ok bool) {
 func (p *Push) setMessage(m *members) bool {
 	p.Kind = PushMessage
 	var ok, tsOK bool
-	if p.Topic, ok = text(m.values[pushTopic], &p.scratch); !ok {
+	if p.Topic, ok = DecodeString(m.values[pushTopic], &p.scratch); !ok {
 		return false
 	}
 	var ts uint64
@@ -193,13 +193,13 @@ func (p *Push) setResults(array []byte) bool {
 	if array[0] != '[' {
 		return false
 	}
-	ok := true
-	scanArray(array, func(element []byte) bool {
+	for element := range Elements(array) {
 		var m members
-		ok = scanObject(element, 0, resultNames, &m) >= 0 && p.addResult(&m)
-		return ok
-	})
-	return ok
+		if scanObject(element, 0, resultNames, &m) < 0 || !p.addResult(&m) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Push) addResult(m *members) bool {
@@ -233,7 +233,7 @@ func (p *Push) take(dst *[]byte, value []byte) (ok bool) {
 	if value == nil {
 		return true
 	}
-	*dst, ok = text(value, &p.scratch)
+	*dst, ok = DecodeString(value, &p.scratch)
 	return ok
 }
 

@@ -68,7 +68,7 @@ func ParseRequest(src []byte, r *Request) *Error {
 		return r.parseTopic(&m)
 	case OpAuth:
 		var ok bool
-		if r.Token, ok = text(m.values[memberToken], &r.scratch); !ok {
+		if r.Token, ok = DecodeString(m.values[memberToken], &r.scratch); !ok {
 			return wrong(m.values[memberToken], "token must be a string")
 		}
 	}
@@ -82,7 +82,7 @@ func (r *Request) identify(m *members) *Error {
 	if idOK {
 		r.ID = id
 	}
-	name, opOK := text(op, &r.scratch)
+	name, opOK := DecodeString(op, &r.scratch)
 	if opOK && m.twice != "op" {
 		for o := OpSubscribe; int(o) < len(opNames); o++ {
 			if string(name) == opNames[o] {
@@ -127,7 +127,7 @@ func validID(id []byte) bool {
 
 func (r *Request) parseTopic(m *members) *Error {
 	var ok bool
-	if r.Topic, ok = text(m.values[memberTopic], &r.scratch); !ok {
+	if r.Topic, ok = DecodeString(m.values[memberTopic], &r.scratch); !ok {
 		return wrong(m.values[memberTopic], "topic must be a string")
 	}
 	return nil
@@ -157,12 +157,12 @@ func (r *Request) parsePublish(m *members) *Error {
 	switch {
 	case m.values[memberText] != nil:
 		r.Content = Text
-		if r.Payload, ok = text(m.values[memberText], &r.scratch); !ok {
+		if r.Payload, ok = DecodeString(m.values[memberText], &r.scratch); !ok {
 			return wrong(m.values[memberText], "text must be a string")
 		}
 	case m.values[memberBin] != nil:
 		r.Content = Binary
-		if r.Payload, ok = binaryBytes(m.values[memberBin], &r.scratch); !ok {
+		if r.Payload, ok = DecodeBase64(m.values[memberBin], &r.scratch); !ok {
 			return badRequest("bin must be a string of base64 with padding")
 		}
 	default:

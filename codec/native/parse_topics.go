@@ -1,7 +1,5 @@
 package native
 
-import "bytes"
-
 // EveryMsMax bounds every: a day.
 const EveryMsMax = 24 * 60 * 60 * 1000
 
@@ -29,30 +27,30 @@ var (
 
 // parseTopics reads the topics of a subscribe or an unsubscribe. An entry whose topic cannot be read fails the whole
 // request, as its result could not be told from others; any other fault is the entry's own.
-func (r *Request) parseTopics(array []byte) (err *Error) {
+func (r *Request) parseTopics(array []byte) *Error {
 	if array == nil {
 		return badRequest("topics is missing")
 	}
 	if array[0] != '[' {
 		return badRequest("topics must be an array of strings or objects")
 	}
-	scanArray(array, func(element []byte) bool {
+	for element := range Elements(array) {
 		if len(r.Topics) == TopicsMax {
-			err = &Error{Code: TooMany, Message: "more than 16384 topics in one request"}
-			return false
+			return &Error{Code: TooMany, Message: "more than 16384 topics in one request"}
 		}
 		r.Topics = append(r.Topics, TopicRequest{})
-		err = r.parseEntry(element, &r.Topics[len(r.Topics)-1])
-		return err == nil
-	})
-	return err
+		if err := r.parseEntry(element, &r.Topics[len(r.Topics)-1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Request) parseEntry(element []byte, t *TopicRequest) *Error {
 	var ok bool
 	switch element[0] {
 	case '"':
-		if t.Topic, ok = text(element, &r.scratch); !ok {
+		if t.Topic, ok = DecodeString(element, &r.scratch); !ok {
 			return wrong(element, "topics")
 		}
 		return nil
@@ -63,7 +61,7 @@ func (r *Request) parseEntry(element []byte, t *TopicRequest) *Error {
 			names = names[:1]
 		}
 		scanObject(element, 0, names, &m)
-		if t.Topic, ok = text(m.values[entryTopic], &r.scratch); !ok {
+		if t.Topic, ok = DecodeString(m.values[entryTopic], &r.scratch); !ok {
 			return wrong(m.values[entryTopic], "topic must be a string")
 		}
 		t.Err = r.parseOptions(&m, t)
@@ -89,7 +87,7 @@ func (r *Request) parseOptions(m *members, t *TopicRequest) *Error {
 		t.Last = int(n)
 	}
 	if v := m.values[entryMode]; v != nil {
-		switch mode, _ := text(v, &r.scratch); string(mode) {
+		switch mode, _ := DecodeString(v, &r.scratch); string(mode) {
 		case "all":
 		case "latest":
 			t.Mode = ModeLatest
@@ -120,7 +118,7 @@ func (r *Request) parseSince(value []byte, t *TopicRequest) *Error {
 		return badRequest(expected)
 	}
 	var ok bool
-	if t.SinceEpoch, ok = text(m.values[sinceEpoch], &r.scratch); !ok {
+	if t.SinceEpoch, ok = DecodeString(m.values[sinceEpoch], &r.scratch); !ok {
 		return badRequest(expected)
 	}
 	seq, ts, seqs := m.values[sinceSeq], m.values[sinceTS], m.values[sinceSeqs]
@@ -150,27 +148,19 @@ func EachSeq(seqs []byte, yield func(topic []byte, seq uint64) bool) (ok bool) {
 		return false
 	}
 	var scratch []byte
-	at := skipSpace(seqs, 1)
-	for seqs[at] == '"' {
-		start := at
-		at = skipKey(seqs, at)
-		scratch = scratch[:0]
-		name, ok := text(seqs[start:start+bytes.LastIndexByte(seqs[start:at], '"')+1], &scratch)
+	for name, value := range Members(seqs) {
+		topic, ok := DecodeString(name, &scratch)
 		if !ok {
 			return false
 		}
-		value := skipSpace(seqs, at)
-		at = skipValue(seqs, value)
-		seq, ok := whole(seqs[value:at])
+		seq, ok := whole(value)
 		if !ok {
 			return false
 		}
-		if !yield(name, seq) {
+		if !yield(topic, seq) {
 			return true
 		}
-		if at = skipSpace(seqs, at); seqs[at] == ',' {
-			at = skipSpace(seqs, at+1)
-		}
+		scratch = scratch[:0]
 	}
 	return true
 }

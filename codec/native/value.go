@@ -75,23 +75,9 @@ func (m *members) set(name, value []byte, names []string) {
 	}
 }
 
-// scanArray yields the elements of a valid array, until yield returns false.
-func scanArray(array []byte, yield func(element []byte) bool) {
-	at := skipSpace(array, 1)
-	for array[at] != ']' {
-		end := skipValue(array, at)
-		if !yield(array[at:end:end]) {
-			return
-		}
-		if at = skipSpace(array, end); array[at] == ',' {
-			at = skipSpace(array, at+1)
-		}
-	}
-}
-
-// text decodes a valid JSON string: into scratch when it has escapes, else the result aliases it. ok is false for other
+// DecodeString decodes a valid JSON string: into scratch when it has escapes, else the result aliases it. ok is false for other
 // values, and for a surrogate that stands alone, which is no character.
-func text(value []byte, scratch *[]byte) (s []byte, ok bool) {
+func DecodeString(value []byte, scratch *[]byte) (s []byte, ok bool) {
 	if len(value) == 0 || value[0] != '"' {
 		return nil, false
 	}
@@ -147,9 +133,9 @@ func unquote(dst, inner []byte) (out []byte, ok bool) {
 	}
 }
 
-// binaryBytes decodes a valid JSON string of base64 with padding (RFC 4648 §4) into scratch.
-func binaryBytes(value []byte, scratch *[]byte) (b []byte, ok bool) {
-	s, ok := text(value, scratch)
+// DecodeBase64 decodes a valid JSON string of base64 with padding (RFC 4648 §4) into scratch.
+func DecodeBase64(value []byte, scratch *[]byte) (b []byte, ok bool) {
+	s, ok := DecodeString(value, scratch)
 	if !ok || bytes.ContainsAny(s, "\r\n") { // which encoding/base64 would pass over
 		return nil, false
 	}
