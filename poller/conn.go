@@ -4,7 +4,6 @@ import (
 	"net"
 
 	"github.com/panjf2000/gnet/v2"
-	"github.com/valyala/bytebufferpool"
 )
 
 // state is how far a connection's life has come.
@@ -48,15 +47,19 @@ func (c *Conn) Handle() uint32 { return c.handle }
 // Generation tells the connections apart that have the same handle one after the other.
 func (c *Conn) Generation() uint32 { return c.gen }
 
-// RemoteAddr is the peer's address.
+// RemoteAddr is the peer's address. In Handler.Closed it may be nil.
 func (c *Conn) RemoteAddr() net.Addr { return c.gc.RemoteAddr() }
 
 // Seen is when the peer last sent something or took bytes of ours, in loop seconds.
 func (c *Conn) Seen() uint32 { return c.seen }
 
 // SetDue asks for a call of Handler.Due at the given loop second, or for none if it is 0. A connection
-// has one such time.
-func (c *Conn) SetDue(second uint32) { c.due = second }
+// has one such time, and none once Finish or Close was called.
+func (c *Conn) SetDue(second uint32) {
+	if c.state == open { // else it is the linger time's
+		c.due = second
+	}
+}
 
 // Open reports whether the connection still reads and writes, that is, neither Finish nor Close was
 // called nor has it failed.
@@ -65,52 +68,35 @@ func (c *Conn) Open() bool { return c.state == open }
 // Stalled reports whether bytes wait for the kernel.
 func (c *Conn) Stalled() bool { return c.stall != 0 }
 
-// Finish sends what is queued, ends our side and closes once the peer has ended its own, or after the
-// linger time. What still arrives is thrown away: closing a socket with unread input resets it, and the
-// peer could lose the last thing it was told.
+// Finish sends what is queued, ends our side and closes once the peer has ended its own, or when it has
+// given no sign of life for the linger time. What still arrives is thrown away: closing a socket with
+// unread input resets it, and the peer could lose the last thing it was told.
 func (c *Conn) Finish() {
 	if c.state != open {
 		return
 	}
 	c.state = finishing
 	c.due = c.loop.Seconds() + lingerSeconds
+	if c.loop.reading == c {
+		return // the handler still reads its input, and replies are not written yet: receive goes on
+	}
 	c.dropInput()
-	if c.stall == 0 && c.loop.reading != c {
+	if c.stall == 0 {
 		c.endOutput()
 	}
 }
 
 // Close closes the connection at the end of the event that is being handled, whatever is queued.
 func (c *Conn) Close() {
-	if c.state == doomed || c.state == dead || c.state == vacant {
+	if c.state == doomed || !c.exists() {
 		return
 	}
 	c.state = doomed
 	c.loop.doomed = append(c.loop.doomed, c)
 }
 
-// keepInput keeps what Data has not used. p is either the kept input itself or the loop's read buffer.
-func (c *Conn) keepInput(p []byte, used int) {
-	rest := p[used:]
-	if len(rest) == 0 {
-		c.dropInput()
-		return
-	}
-	if c.input != 0 && used == 0 {
-		return // it stands there already: bytes that trickle in are not copied over and over
-	}
-	if c.input == 0 {
-		c.input = c.loop.inputs.New()
-		*c.loop.inputs.At(c.input) = bytebufferpool.Get()
-	}
-	b := *c.loop.inputs.At(c.input)
-	b.B = append(b.B[:0], rest...) // forward within the same array when p is the kept input
-}
+// exists reports whether there is a connection that the system has not closed.
+func (c *Conn) exists() bool { return c.state != vacant && c.state != dead }
 
-func (c *Conn) dropInput() {
-	if c.input != 0 {
-		bytebufferpool.Put(*c.loop.inputs.At(c.input))
-		c.loop.inputs.Free(c.input)
-		c.input = 0
-	}
-}
+// alive reports whether bytes may be written.
+func (c *Conn) alive() bool { return c.state == open || c.state == finishing }

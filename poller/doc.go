@@ -18,6 +18,17 @@
 // # Writing
 //
 // All that a connection sends goes through one function, a plain write on the non-blocking descriptor.
-// While the kernel does not take more the connection is stalled: it holds the rest of one write and the
-// replies that came since, both bounded, and the handler hears Drained when they are gone.
+// While the kernel does not take more the connection is stalled: it holds the rest of one frame and the
+// replies that came since, both bounded, and the handler hears Drained when they are gone. gnet is given
+// nothing to write: its buffer has no bound, its Write closes connections from within, and it does not
+// tell when a socket is writable again. That is asked of an epoll set of our own, which holds the stalled
+// sockets alone.
+//
+// # The end of a connection
+//
+// Close takes effect at the end of the event that is being handled, so that no list changes while it is
+// walked; so does the end that the system makes. Then Handler.Closed is called and the slot is free for
+// another. Nothing is written to a connection once its descriptor may belong to another file. A peer that
+// ends its side of the stream has ended the connection: answers that the kernel has taken still reach it,
+// what waits because the peer was not reading does not.
 package poller

@@ -29,22 +29,32 @@ func (e *events) OnBoot(eng gnet.Engine) gnet.Action {
 	return gnet.None
 }
 
-// OnTick runs once, on a goroutine of the engine's own, as soon as the loops are there: it enrols the
+// OnTick runs once, on a goroutine of the engine's own, as soon as the loop is there: it enrols the
 // socketpair. Calling Register from anywhere else would race with the engine's start.
 func (e *events) OnTick() (time.Duration, gnet.Action) {
-	if e.l.wakeFD == 0 {
-		if err := e.l.enrolWake(); err != nil {
-			e.l.poller.o.Logger.Error("event loop cannot be woken", "error", err)
-			return time.Hour, gnet.Shutdown
-		}
+	const never = 1000 * time.Hour
+	select {
+	case <-e.l.ready:
+		return never, gnet.None
+	default:
 	}
-	return 24 * time.Hour, gnet.None
+	if e.l.err = e.l.enrol(); e.l.err != nil {
+		return never, gnet.Shutdown
+	}
+	close(e.l.ready)
+	return never, gnet.None
 }
+
+// OnShutdown is called when the engine begins to stop, whoever asked for it.
+func (e *events) OnShutdown(gnet.Engine) { close(e.l.stopping) }
 
 func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	l := e.l
-	if l2, ok := gc.Context().(*Loop); ok && l2 == l {
+	if l.events == nil {
 		l.events = gc.EventLoop()
+	}
+	if _, ok := gc.Context().(*Loop); ok { // the socketpair
+		l.enrolled = true
 		return nil, gnet.None
 	}
 	if l.poller.connections.Add(1) > l.poller.connectionsMax {
@@ -52,15 +62,12 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 		l.counts.RefusedFull++
 		return l.poller.o.RefuseFull, gnet.Close
 	}
-	if l.events == nil {
-		l.events = gc.EventLoop()
-	}
 	h := l.conns.New()
 	c := l.conns.At(h)
 	*c = Conn{gc: gc, loop: l, fd: int32(gc.Fd()), handle: h, gen: c.gen, seen: l.Seconds(), state: open}
 	gc.SetContext(c)
 	l.counts.Opened++
-	return nil, l.serve(c, func() { l.poller.o.Handler.Opened(c) })
+	return nil, l.event(c, func() { l.poller.o.Handler.Opened(c) })
 }
 
 func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
@@ -69,7 +76,7 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	if !ok {
 		// Discard(-1) is everything, and so would Discard(0) be: never call it with a length computed.
 		_, _ = gc.Discard(-1)
-		if l2, ok := gc.Context().(*Loop); ok && l2 == l {
+		if _, ok := gc.Context().(*Loop); ok {
 			l.slice()
 		}
 		return gnet.None
@@ -77,7 +84,7 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	// gnet's own buffer is always empty, since all is discarded each time; so this is the loop's read
 	// buffer itself and nothing was copied.
 	p, _ := gc.Peek(-1)
-	action := l.serve(c, func() { c.receive(p) })
+	action := l.event(c, func() { c.receive(p) })
 	if c.gc == gc { // else it was closed from within, and its slot let go
 		_, _ = gc.Discard(-1)
 	}
@@ -101,11 +108,11 @@ func (e *events) OnClose(gc gnet.Conn, _ error) gnet.Action {
 	return gnet.None
 }
 
-// serve runs one event of a connection, and says what gnet is to do with it.
-func (l *Loop) serve(c *Conn, fn func()) gnet.Action {
-	l.busy, l.current = true, c
-	l.guard(fn)
-	l.current, l.busy = nil, false
+// event runs one event of a connection, and says what gnet is to do with it.
+func (l *Loop) event(c *Conn, fn func()) gnet.Action {
+	l.busy = true
+	l.serve(c, fn)
+	l.busy = false
 	closing := c.state == doomed
 	if closing {
 		// gnet must close this one itself, after its event: bury passes over it, OnClose brings it back.
@@ -136,6 +143,8 @@ func (c *Conn) receive(p []byte) {
 	l.reading = nil
 	if c.state == open {
 		c.keepInput(p, used)
+	} else {
+		c.dropInput()
 	}
 	if err := c.flush(); err != nil {
 		l.poller.o.Handler.Overflow(c)
@@ -143,4 +152,33 @@ func (c *Conn) receive(p []byte) {
 	if c.state == finishing && c.stall == 0 {
 		c.endOutput()
 	}
+}
+
+// bury closes the connections that were doomed while something might still have been walking over them,
+// and lets go of those that the system closed meanwhile.
+func (l *Loop) bury() {
+	for len(l.doomed) > 0 {
+		c := l.doomed[len(l.doomed)-1]
+		l.doomed = l.doomed[:len(l.doomed)-1]
+		if c.state == doomed {
+			_ = l.events.Close(c.gc) // calls OnClose, which marks it dead
+		}
+		if c.state == dead {
+			l.release(c)
+		}
+	}
+}
+
+// release tells the handler of a connection's end and frees its slot.
+func (l *Loop) release(c *Conn) {
+	l.guard(func() { l.poller.o.Handler.Closed(c) })
+	c.dropInput()
+	if c.stall != 0 {
+		c.endStall()
+	}
+	l.counts.Closed++
+	l.poller.connections.Add(-1)
+	h := c.handle
+	*c = Conn{gen: c.gen + 1}
+	l.conns.FreeAsIs(h)
 }

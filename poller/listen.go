@@ -2,9 +2,10 @@ package poller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 // address is one listening address in gnet's terms. The family is always spelled out: gnet mixes the
 // families up where it is not.
 type address struct{ network, hostPort string }
+
+// portTries is how often a free port is looked for that is free in all families.
+const portTries = 16
 
 // probe finds the addresses of host:port and binds each for a moment without SO_REUSEPORT. Without
 // this a second process would silently share the port.
@@ -29,26 +33,48 @@ func probe(listen string) ([]address, error) {
 		if hosts, err = net.DefaultResolver.LookupHost(ctx, host); err != nil {
 			return nil, fmt.Errorf("poller: listen address %q: %w", listen, err)
 		}
+		slices.Sort(hosts) // a hosts file may say the same twice
+		hosts = slices.Compact(hosts)
 	}
-	var addrs []address
+	for try := 1; ; try++ {
+		addrs, err := probeHosts(hosts, port)
+		if err == nil {
+			return addrs, nil
+		}
+		if n, _ := strconv.Atoi(port); n != 0 || !errors.Is(err, unix.EADDRINUSE) || try == portTries {
+			return nil, fmt.Errorf("poller: %w", err)
+		}
+	}
+}
+
+func probeHosts(hosts []string, port string) (addrs []address, missing error) {
 	for _, h := range hosts {
 		a := address{"tcp4", net.JoinHostPort(h, port)}
 		if net.ParseIP(h).To4() == nil {
 			a.network = "tcp6"
 		}
 		ln, err := net.Listen(a.network, a.hostPort)
-		if err != nil {
-			if host == "" && h == "::" && len(addrs) > 0 && !inUse(err) {
-				continue // a host without IPv6
-			}
-			return nil, fmt.Errorf("poller: %w", err)
+		switch {
+		case err == nil:
+		case len(hosts) > 1 && noSuchFamily(err):
+			missing = err
+			continue // such as a host without IPv6
+		default:
+			return nil, err
 		}
 		port = strconv.Itoa(ln.Addr().(*net.TCPAddr).Port) // the same for every family, where it was 0
 		a.hostPort = net.JoinHostPort(h, port)
 		addrs = append(addrs, a)
 		_ = ln.Close()
 	}
+	if len(addrs) == 0 {
+		return nil, missing
+	}
 	return addrs, nil
+}
+
+func noSuchFamily(err error) bool {
+	return errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EPROTONOSUPPORT)
 }
 
 // Keepalive is only a floor under the server's own heartbeats, so it is rare.
@@ -75,43 +101,4 @@ func (p *Poller) setSocketOptions(fd int) {
 			p.o.Logger.Warn("socket option not set", "option", o.text, "error", err)
 		}
 	}
-}
-
-// filesALoop is what a loop holds: epoll, eventfd, the socketpair with its duplicates, two listeners.
-const filesALoop = 8
-
-// limitConnections derives how many connections there may be. It must stay below the limit on open
-// files: an accept that fails for want of a descriptor ends gnet's loop.
-func (p *Poller) limitConnections() error {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("poller: getrlimit: %w", err)
-	}
-	if limit.Cur < limit.Max {
-		raised := unix.Rlimit{Cur: limit.Max, Max: limit.Max}
-		if unix.Setrlimit(unix.RLIMIT_NOFILE, &raised) == nil {
-			limit.Cur = limit.Max
-		}
-	}
-	used := 16
-	if open, err := os.ReadDir("/proc/self/fd"); err == nil {
-		used = len(open)
-	}
-	p.filesMax = int(min(limit.Cur, 1<<30))
-	room := p.filesMax - used - filesALoop*p.o.Loops - p.o.ReservedFiles
-	if room < 1 {
-		return fmt.Errorf("poller: %d open files are too few: %d loops and the rest of the server need %d; raise `ulimit -n`",
-			p.filesMax, p.o.Loops, p.filesMax-room+1)
-	}
-	p.connectionsMax = int64(room)
-	return nil
-}
-
-// FilesMax is the limit on open files that the process has, raised as far as it may.
-func FilesMax() int {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return 1024
-	}
-	return int(min(limit.Max, 1<<30))
 }

@@ -1,15 +1,12 @@
 package poller
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"syscall"
 )
 
-func inUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
-
-// gnetLogger sends gnet's log to ours. What gnet calls information is detail to a reader of our log.
+// gnetLogger sends gnet's log to ours. What gnet calls information is detail to a reader of our log, and
+// so is its one warning, of an event for a connection that was closed a moment ago: that is usual.
 type gnetLogger struct{ log *slog.Logger }
 
 func (g gnetLogger) Debugf(format string, args ...any) {
@@ -19,7 +16,7 @@ func (g gnetLogger) Infof(format string, args ...any) {
 	g.log.Debug("gnet: " + fmt.Sprintf(format, args...))
 }
 func (g gnetLogger) Warnf(format string, args ...any) {
-	g.log.Warn("gnet: " + fmt.Sprintf(format, args...))
+	g.log.Debug("gnet: " + fmt.Sprintf(format, args...))
 }
 func (g gnetLogger) Errorf(format string, args ...any) {
 	g.log.Warn("gnet: " + fmt.Sprintf(format, args...))

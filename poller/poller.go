@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
-	"golang.org/x/sys/unix"
 )
 
 // Handler is told what happens on the loops. Every method is called on the loop that it concerns. A
@@ -20,7 +19,8 @@ type Handler interface {
 	// Opened: a connection was accepted.
 	Opened(c *Conn)
 	// Data: bytes came. p is good for the call only and may be changed in place. Data returns how many
-	// of them it is done with; the rest is presented again in front of what comes next.
+	// of them it is done with; the rest is presented again in front of what comes next. It is kept
+	// without a bound: a handler does not leave more than it is ready to hold, but closes.
 	Data(c *Conn, p []byte) (used int)
 	// Due: the time set by SetDue has come; none is set any more.
 	Due(c *Conn)
@@ -30,7 +30,8 @@ type Handler interface {
 	Overflow(c *Conn)
 	// Closed: the connection is gone. c is good for this call.
 	Closed(c *Conn)
-	// Turn: one slice of work. Further connections' events come before the next one.
+	// Turn: one slice of work. Further connections' events come before the next one. After a panic the
+	// next turn waits for the tick.
 	Turn(l *Loop) (more bool)
 	// Tick comes about ten times a second.
 	Tick(l *Loop)
@@ -59,14 +60,11 @@ type Poller struct {
 
 	connections    atomic.Int64
 	connectionsMax int64
-	filesMax       int
 
-	stalledMu   sync.Mutex
-	stalledSet  map[*Loop]struct{}
-	stalledKick chan struct{}
-
+	startMu   sync.Mutex // held by Start until the loops accept connections, and by Stop
 	started   bool
 	stopping  atomic.Bool
+	failed    chan error
 	tickStop  chan struct{}
 	tickEnded chan struct{}
 }
@@ -78,37 +76,58 @@ func New(o Options) (*Poller, error) {
 		return nil, errors.New("poller: Options want a handler, a logger and bounds above zero")
 	}
 	p := &Poller{
-		o: o, born: time.Now(), stalledSet: map[*Loop]struct{}{}, stalledKick: make(chan struct{}, 1),
+		o: o, born: time.Now(), failed: make(chan error, o.Loops),
 		tickStop: make(chan struct{}), tickEnded: make(chan struct{}),
 	}
 	var err error
 	if p.addrs, err = probe(o.Listen); err != nil {
 		return nil, err
 	}
-	if err := p.limitConnections(); err != nil {
+	if p.connectionsMax, err = room(o.Loops, len(p.addrs), o.ReservedFiles); err != nil {
 		return nil, err
 	}
 	for i := range o.Loops {
-		p.loops = append(p.loops, &Loop{poller: p, index: i, ready: make(chan struct{}), ended: make(chan struct{})})
+		p.loops = append(p.loops, newLoop(p, i))
 	}
 	return p, nil
 }
 
-// Start runs the loops and returns when all of them accept connections.
+// Start runs the loops and returns when all of them accept connections, or with none of them running. It
+// is called once.
 func (p *Poller) Start(ctx context.Context) error {
+	err := p.start(ctx)
+	if err != nil {
+		p.Stop(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+func (p *Poller) start(ctx context.Context) error {
+	p.startMu.Lock()
+	defer p.startMu.Unlock()
+	if p.started || p.stopping.Load() {
+		return errors.New("poller: started twice, or after Stop")
+	}
+	for _, l := range p.loops {
+		if err := errors.Join(l.wakeup.open(), l.writable.open()); err != nil {
+			for _, l := range p.loops {
+				l.wakeup.close()
+				l.writable.close()
+			}
+			return err
+		}
+	}
+	p.started = true
 	for _, l := range p.loops {
 		go l.run()
 	}
-	p.started = true
 	go p.tick()
 	for _, l := range p.loops {
 		select {
 		case <-l.ready:
 		case <-l.ended:
-			p.Stop(ctx)
 			return fmt.Errorf("poller: event loop %d did not start: %w", l.index, l.err)
 		case <-ctx.Done():
-			p.Stop(context.WithoutCancel(ctx))
 			return ctx.Err()
 		}
 	}
@@ -127,30 +146,24 @@ func (p *Poller) ConnectionsMax() int { return int(p.connectionsMax) }
 // Connections is how many there are now. Any goroutine.
 func (p *Poller) Connections() int { return int(p.connections.Load()) }
 
-// Failed returns a channel on which the end of a loop is reported that nobody asked for. gnet ends a loop
-// without an error where accepting fails, so a server must take this for its own end.
-func (p *Poller) Failed() <-chan error {
-	failed := make(chan error, len(p.loops))
-	for _, l := range p.loops {
-		go func() {
-			<-l.ended
-			if !p.stopping.Load() {
-				failed <- fmt.Errorf("poller: event loop %d ended: %w", l.index, l.err)
-			}
-		}()
-	}
-	return failed
-}
+// Failed returns the channel on which the end of a loop is reported that nobody asked for. gnet ends a
+// loop without an error where accepting fails, so a server must take this for its own end.
+func (p *Poller) Failed() <-chan error { return p.failed }
 
-// Stop closes all connections and ends the loops.
+// Stop closes all connections and returns when the loops have ended, or with ctx, and the loops go on
+// ending by themselves. It may be called more than once, from any goroutine but a loop's.
 func (p *Poller) Stop(ctx context.Context) {
-	if p.stopping.Swap(true) {
+	first := !p.stopping.Swap(true)
+	p.startMu.Lock()
+	started := p.started
+	p.startMu.Unlock()
+	if !started {
 		return
 	}
-	close(p.tickStop)
-	if p.started {
-		<-p.tickEnded
+	if first {
+		close(p.tickStop)
 	}
+	<-p.tickEnded
 	var wg sync.WaitGroup
 	for _, l := range p.loops {
 		wg.Go(func() { l.stop(ctx) })
@@ -160,35 +173,61 @@ func (p *Poller) Stop(ctx context.Context) {
 
 func (l *Loop) stop(ctx context.Context) {
 	select {
-	case <-l.ready:
-		_ = l.engine.Stop(ctx)
+	case <-l.ready: // until then there is nothing that could be told to stop
 	case <-l.ended:
+		return
 	}
+	// gnet's Stop looks twice a second whether the engine has stopped; the loop's end is known better here.
+	at, once := context.WithCancel(ctx)
+	once()
+	_ = l.engine.Stop(at)
 	select {
 	case <-l.ended:
-		_ = unix.Close(l.wakeFD)
 	case <-ctx.Done():
 	}
 }
 
+// run is the goroutine of a loop's engine.
 func (l *Loop) run() {
+	go func() {
+		if err := l.writable.watch(func() { l.ask(dueWritable) }); err != nil {
+			l.poller.o.Logger.Warn("slow connections are looked after ten times a second only", "error", err)
+		}
+	}()
+	err := l.serveEngine()
+	l.publishCounts()
+	l.postMu.Lock()
+	l.closed, l.posted = true, nil
+	l.postMu.Unlock()
+	l.wakeup.close()
+	l.writable.close()
+	switch {
+	case l.err != nil: // enrol's
+	case err != nil:
+		l.err = err
+	default:
+		l.err = errors.New("gnet ended the loop; accepting a connection may have failed")
+	}
+	if !l.poller.stopping.Load() {
+		l.poller.failed <- fmt.Errorf("poller: event loop %d ended: %w", l.index, l.err)
+	}
+	close(l.ended)
+}
+
+func (l *Loop) serveEngine() error {
 	o := &l.poller.o
 	urls := make([]string, 0, len(l.poller.addrs))
 	for _, a := range l.poller.addrs {
 		urls = append(urls, a.network+"://"+a.hostPort)
 	}
-	defer close(l.ended)
-	l.err = gnet.Rotate(&events{l: l}, urls,
+	return gnet.Rotate(&events{l: l}, urls,
 		gnet.WithNumEventLoop(1), gnet.WithReusePort(true), gnet.WithReuseAddr(true),
 		gnet.WithSocketSendBuffer(o.SendBufferBytes), gnet.WithTicker(true),
 		gnet.WithLogger(gnetLogger{o.Logger}))
-	if l.err == nil {
-		l.err = errors.New("gnet ended the loop; accepting a connection may have failed")
-	}
 }
 
 func (p *Poller) seconds() uint32 { return uint32(time.Since(p.born)/time.Second) + 1 }
 
 func (p *Poller) logPanic(r any) {
-	p.o.Logger.Error("panic while serving a connection; it is closed", "panic", r, "stack", string(debug.Stack()))
+	p.o.Logger.Error("panic in a handler; the connection being served is closed", "panic", r, "stack", string(debug.Stack()))
 }
