@@ -19,10 +19,10 @@ var imports = map[string][]string{
 	"poller":       {"internal/slab"},
 	"pubsub":       {"internal/slab"},
 
-	"protocol":        {"pubsub", "codec/ws"},
-	"protocol/echo":   {"protocol", "pubsub", "codec/ws"},
-	"protocol/native": {"protocol", "pubsub", "codec/ws", "codec/native"},
-	"protocol/raw":    {"protocol", "pubsub", "codec/ws"},
+	"protocol":        {"pubsub", "codec/http1", "codec/ws"},
+	"protocol/echo":   {"protocol", "pubsub", "codec/http1", "codec/ws"},
+	"protocol/native": {"protocol", "pubsub", "codec/http1", "codec/native", "codec/ws"},
+	"protocol/raw":    {"protocol", "pubsub", "codec/http1", "codec/native", "codec/ws"},
 
 	"server": {
 		"poller", "codec/http1", "codec/native", "codec/ws", "pubsub",
@@ -30,7 +30,7 @@ var imports = map[string][]string{
 		"server/admin", "server/config", "server/demo",
 		"internal/slab", "internal/buildinfo",
 	},
-	"server/admin":  {},
+	"server/admin":  {"codec/native"},
 	"server/config": {},
 	"server/demo":   {},
 

@@ -2,10 +2,10 @@
 package raw
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/native"
 	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/protocol"
 	"github.com/megawire/megawire/pubsub"
@@ -47,7 +47,7 @@ func (*Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 	switch {
 	case op == ws.Binary:
 		m.Content = pubsub.Binary
-	case !json.Valid(payload):
+	case !native.Valid(payload):
 		m.Content = pubsub.Text
 	}
 	p.Subscriptions(func(topic string, _ pubsub.Joined) { m.Topic = topic })

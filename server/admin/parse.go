@@ -1,8 +1,9 @@
 package admin
 
 import (
-	"encoding/base64"
 	"fmt"
+
+	"github.com/megawire/megawire/codec/native"
 )
 
 // Bounds of the topics whose strings one stream keeps.
@@ -46,12 +47,19 @@ func keyBit(key []byte) int {
 	return 0
 }
 
-// parse fills p from src, which checkJSON has passed. The payload may alias src. Every key is known, stands once, and exactly one is
-// the payload: who misspells a key is told, rather than published half.
-func (ps *parser) parse(src []byte, p *Publication) error {
+// parse fills p from a value that stands in what checkJSON has passed. The payload may alias it. Every key is known, stands once, and
+// exactly one is the payload: who misspells a key is told, rather than published half.
+func (ps *parser) parse(object []byte, p *Publication) error {
 	*p = Publication{}
+	if err := expect(object, kindObject); err != nil {
+		return err
+	}
 	seen := 0
-	err := members(src, func(key, value []byte) error {
+	for name, value := range native.Members(object) {
+		key, err := decodeString(name)
+		if err != nil {
+			return err
+		}
 		bit := keyBit(key)
 		switch {
 		case bit == 0 || bit == keyTS && !ps.capture:
@@ -63,10 +71,6 @@ func (ps *parser) parse(src []byte, p *Publication) error {
 		if err := ps.member(bit, value, p); err != nil {
 			return inKey(key, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	if seen&keyTopic == 0 {
 		return Fault{codeBadRequest, `key "topic" is missing`}
@@ -80,30 +84,23 @@ func (ps *parser) parse(src []byte, p *Publication) error {
 	return Fault{codeBadRequest, `only one of "data", "text" and "bin" may stand in it`}
 }
 
-func (ps *parser) member(bit int, value []byte, p *Publication) error {
-	switch bit {
-	case keyData:
-		p.Content, p.Payload = ContentJSON, value
-		return nil
-	case keyExclude:
-		var err error
-		p.Exclude, err = parseExclude(value)
-		return err
-	case keyTS:
-		return nil // when it happened is for who replays a capture; the server's own time counts
-	}
-	s, err := unquoteString(value)
-	if err != nil {
-		return err
-	}
+func (ps *parser) member(bit int, value []byte, p *Publication) (err error) {
 	switch bit {
 	case keyTopic:
-		p.Topic = ps.intern(s)
+		var topic []byte
+		topic, err = decodeString(value)
+		p.Topic = ps.intern(topic)
+	case keyData:
+		p.Content, p.Payload = ContentJSON, value
 	case keyText:
-		p.Content, p.Payload = ContentText, s
+		p.Content = ContentText
+		p.Payload, err = decodeString(value)
 	case keyBin:
 		p.Content = ContentBinary
-		p.Payload, err = decodeBase64(s)
+		p.Payload, err = decodeBase64(value)
+	case keyExclude:
+		p.Exclude, err = parseExclude(value)
+	case keyTS: // when it happened is for who replays a capture; the server's own time counts
 	}
 	return err
 }
@@ -124,32 +121,22 @@ func (ps *parser) intern(topic []byte) string {
 	return s
 }
 
-func parseExclude(value []byte) ([]string, error) {
+func parseExclude(array []byte) ([]string, error) {
+	if err := expect(array, kindArray); err != nil {
+		return nil, err
+	}
 	var ids []string
-	err := elements(value, func(value []byte) error {
+	for value := range native.Elements(array) {
 		if len(ids) == excludeMax {
-			return Fault{codeBadRequest, fmt.Sprintf("it has more than %d client ids", excludeMax)}
+			return nil, Fault{codeBadRequest, fmt.Sprintf("it has more than %d client ids", excludeMax)}
 		}
-		id, err := unquoteString(value)
+		id, err := decodeString(value)
+		if err != nil {
+			return nil, err
+		}
 		ids = append(ids, string(id))
-		return err
-	})
-	return ids, err
-}
-
-// decodeBase64 takes the standard alphabet with padding (RFC 4648 §4), and no line breaks.
-func decodeBase64(s []byte) ([]byte, error) {
-	dst := make([]byte, base64.StdEncoding.DecodedLen(len(s)))
-	n, err := base64.StdEncoding.Strict().Decode(dst, s)
-	if err != nil {
-		return nil, Fault{codeBadRequest, "it is not base64 (RFC 4648 §4, with padding)"}
 	}
-	for _, c := range s {
-		if c == '\n' || c == '\r' {
-			return nil, Fault{codeBadRequest, "it is not base64: line breaks may not stand in it"}
-		}
-	}
-	return dst[:n], nil
+	return ids, nil
 }
 
 // inKey says in which key the fault is.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/megawire/megawire/codec/native"
 )
 
 // published is the answer to one publication.
@@ -47,17 +49,17 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) {
 		answerFault(w, s.faultOf(err))
 		return
 	}
-	if trimSpace(body)[0] == '[' {
-		s.publishArray(w, body, wait)
+	if value := bytes.Trim(body, blanks); value[0] == '[' {
+		s.publishArray(w, value, wait)
 	} else {
-		s.publishOne(w, body, wait)
+		s.publishOne(w, value, wait)
 	}
 }
 
-func (s *Server) publishOne(w http.ResponseWriter, body []byte, wait *roomWait) {
+func (s *Server) publishOne(w http.ResponseWriter, object []byte, wait *roomWait) {
 	var ps parser
 	var p Publication
-	if err := ps.parse(body, &p); err != nil {
+	if err := ps.parse(object, &p); err != nil {
 		answerFault(w, s.faultOf(err))
 		return
 	}
@@ -80,8 +82,8 @@ type arrayFault struct {
 }
 
 // publishArray checks all before it publishes any.
-func (s *Server) publishArray(w http.ResponseWriter, body []byte, wait *roomWait) {
-	ps, err := s.parseArray(body)
+func (s *Server) publishArray(w http.ResponseWriter, array []byte, wait *roomWait) {
+	ps, err := s.parseArray(array)
 	results := make([]published, 0, len(ps))
 	index := len(ps) // where parsing stopped
 	if err == nil {
@@ -105,24 +107,23 @@ func (s *Server) publishArray(w http.ResponseWriter, body []byte, wait *roomWait
 }
 
 // parseArray returns all entries, or those before the one that is at fault.
-func (s *Server) parseArray(body []byte) ([]Publication, error) {
+func (s *Server) parseArray(array []byte) ([]Publication, error) {
 	var parser parser
 	var ps []Publication
-	err := elements(body, func(value []byte) error {
+	for value := range native.Elements(array) {
 		if len(ps) == entriesMax {
-			return Fault{codeTooLarge, fmt.Sprintf("an array holds at most %d entries; stream more as %s", entriesMax, typeNDJSON)}
+			return ps, Fault{codeTooLarge, fmt.Sprintf("an array holds at most %d entries; stream more as %s", entriesMax, typeNDJSON)}
 		}
 		var p Publication
 		if err := parser.parse(value, &p); err != nil {
-			return err
+			return ps, err
 		}
 		if err := s.o.Backend.Check(&p); err != nil {
-			return err
+			return ps, err
 		}
 		ps = append(ps, p)
-		return nil
-	})
-	return ps, err
+	}
+	return ps, nil
 }
 
 const (

@@ -5,196 +5,55 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/megawire/megawire/codec/native"
 )
 
-// The scanner walks JSON without changing a byte of it: values are slices of the source, so that what was published is what is
-// received, down to the spaces. encoding/json judges validity first (RFC 8259), which lets the walk below be simple: it relies on it.
+// blanks are the bytes that may stand around JSON (RFC 8259 §2).
+const blanks = " \t\r\n"
 
-// checkJSON refuses what is not JSON in UTF-8. encoding/json lets invalid UTF-8 in strings through, so both are checked.
+// checkJSON refuses what is not JSON in UTF-8, and says where it is not.
 func checkJSON(src []byte) error {
-	if len(trimSpace(src)) == 0 {
+	switch {
+	case native.Valid(src):
+		return nil
+	case len(bytes.Trim(src, blanks)) == 0:
 		return Fault{codeBadRequest, "there is no JSON in it"}
-	}
-	if !utf8.Valid(src) {
+	case !utf8.Valid(src):
 		return Fault{codeBadRequest, "it is not valid UTF-8"}
 	}
-	if json.Valid(src) {
-		return nil
-	}
 	var raw json.RawMessage
-	var syntax *json.SyntaxError
-	if err := json.Unmarshal(src, &raw); errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(src, &raw)); ok {
 		return Fault{codeBadRequest, fmt.Sprintf("it is not valid JSON: %s (at byte %d)", syntax, syntax.Offset)}
 	}
 	return Fault{codeBadRequest, "it is not valid JSON"}
 }
 
-// members calls each for every member of the object that src holds, in order, with the decoded key and the value's own bytes.
-func members(src []byte, each func(key, value []byte) error) error {
-	src = trimSpace(src)
-	if src[0] != '{' {
-		return Fault{codeBadRequest, "it must be a JSON object, not " + kindOf(src)}
-	}
-	i := skipSpace(src, 1)
-	for src[i] != '}' {
-		end := valueEnd(src, i)
-		key, err := unquoteString(src[i:end])
-		if err != nil {
-			return err
-		}
-		i = skipSpace(src, end) // at ':'
-		i = skipSpace(src, i+1) // at the value
-		end = valueEnd(src, i)
-		if err := each(key, src[i:end]); err != nil {
-			return err
-		}
-		i = nextItem(src, end)
+// expect refuses a JSON value of another kind; kind is as kindOf names it.
+func expect(value []byte, kind string) error {
+	if got := kindOf(value); got != kind {
+		return Fault{codeBadRequest, "it must be " + kind + ", not " + got}
 	}
 	return nil
 }
 
-// elements calls each for every element of the array that src holds, in order.
-func elements(src []byte, each func(value []byte) error) error {
-	src = trimSpace(src)
-	if src[0] != '[' {
-		return Fault{codeBadRequest, "it must be an array, not " + kindOf(src)}
-	}
-	i := skipSpace(src, 1)
-	for src[i] != ']' {
-		end := valueEnd(src, i)
-		if err := each(src[i:end]); err != nil {
-			return err
-		}
-		i = nextItem(src, end)
-	}
-	return nil
-}
-
-// nextItem goes from the end of an item to the start of the next or to the closing bracket.
-func nextItem(src []byte, i int) int {
-	i = skipSpace(src, i)
-	if src[i] == ',' {
-		i = skipSpace(src, i+1)
-	}
-	return i
-}
-
-// valueEnd is where the value that begins at src[i] ends.
-func valueEnd(src []byte, i int) int {
-	switch src[i] {
-	case '"':
-		return stringEnd(src, i)
-	case '{', '[':
-		return nestedEnd(src, i)
-	}
-	for i < len(src) && !isSpace(src[i]) && src[i] != ',' && src[i] != '}' && src[i] != ']' {
-		i++
-	}
-	return i
-}
-
-func nestedEnd(src []byte, i int) int {
-	for depth := 0; ; {
-		switch src[i] {
-		case '"':
-			i = stringEnd(src, i)
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		}
-		i++
-		if depth == 0 {
-			return i
-		}
-	}
-}
-
-func stringEnd(src []byte, i int) int {
-	for i++; ; i++ {
-		switch src[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-}
-
-// unquoteString decodes a JSON string. Without escapes the result aliases src. An escaped surrogate without its other half has no UTF-8,
-// and is refused rather than replaced (RFC 8259 §8.2).
-func unquoteString(src []byte) ([]byte, error) {
-	if src[0] != '"' {
-		return nil, Fault{codeBadRequest, "it must be a string, not " + kindOf(src)}
-	}
-	s := src[1 : len(src)-1]
-	i := bytes.IndexByte(s, '\\')
-	if i < 0 {
-		return s, nil
-	}
-	dst := append(make([]byte, 0, len(s)), s[:i]...)
-	for i < len(s) {
-		if s[i] != '\\' {
-			dst = append(dst, s[i])
-			i++
-			continue
-		}
-		if s[i+1] != 'u' {
-			dst = append(dst, unescape(s[i+1]))
-			i += 2
-			continue
-		}
-		r := hexRune(s[i+2:])
-		i += 6
-		if utf16.IsSurrogate(r) {
-			low := utf8.RuneError
-			if i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
-				low = hexRune(s[i+2:])
-			}
-			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-				return nil, Fault{codeBadRequest, "it has half of a surrogate pair, which is no character"}
-			}
-			i += 6
-		}
-		dst = utf8.AppendRune(dst, r)
-	}
-	return dst, nil
-}
-
-func unescape(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return c // one of " \ /
-}
-
-func hexRune(s []byte) rune {
-	n, _ := strconv.ParseUint(string(s[:4]), 16, 32) // validity was checked
-	return rune(n)
-}
+// The kinds of JSON values that are asked for.
+const (
+	kindObject = "an object"
+	kindArray  = "an array"
+	kindString = "a string"
+)
 
 // kindOf names a value's kind for a message.
-func kindOf(src []byte) string {
-	switch src[0] {
+func kindOf(value []byte) string {
+	switch value[0] {
 	case '{':
-		return "an object"
+		return kindObject
 	case '[':
-		return "an array"
+		return kindArray
 	case '"':
-		return "a string"
+		return kindString
 	case 't', 'f':
 		return "a boolean"
 	case 'n':
@@ -203,19 +62,29 @@ func kindOf(src []byte) string {
 	return "a number"
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-
-func skipSpace(src []byte, i int) int {
-	for i < len(src) && isSpace(src[i]) {
-		i++
+// decodeString decodes a JSON string. Without escapes the result aliases it. An escaped surrogate without its other half has no
+// UTF-8, and is refused rather than replaced (RFC 8259 §8.2).
+func decodeString(value []byte) ([]byte, error) {
+	if err := expect(value, kindString); err != nil {
+		return nil, err
 	}
-	return i
+	var scratch []byte
+	s, ok := native.DecodeString(value, &scratch)
+	if !ok {
+		return nil, Fault{codeBadRequest, "it has half of a surrogate pair, which is no character"}
+	}
+	return s, nil
 }
 
-func trimSpace(src []byte) []byte {
-	src = src[skipSpace(src, 0):]
-	for len(src) > 0 && isSpace(src[len(src)-1]) {
-		src = src[:len(src)-1]
+// decodeBase64 decodes a JSON string of base64.
+func decodeBase64(value []byte) ([]byte, error) {
+	if err := expect(value, kindString); err != nil {
+		return nil, err
 	}
-	return src
+	var scratch []byte
+	b, ok := native.DecodeBase64(value, &scratch)
+	if !ok {
+		return nil, Fault{codeBadRequest, "it is not base64 (RFC 4648 §4, with padding and no line breaks)"}
+	}
+	return b, nil
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,14 +92,15 @@ func (st *stream) run(lines *lineReader) streamAnswer {
 }
 
 func (st *stream) publish(line []byte) error {
-	if len(trimSpace(line)) == 0 {
+	object := bytes.Trim(line, blanks)
+	if len(object) == 0 {
 		return nil
 	}
 	if err := checkJSON(line); err != nil {
 		return err
 	}
 	var p Publication
-	if err := st.parser.parse(line, &p); err != nil {
+	if err := st.parser.parse(object, &p); err != nil {
 		return err
 	}
 	if st.wait == nil {

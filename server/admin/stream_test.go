@@ -33,7 +33,7 @@ func TestStream(t *testing.T) {
 			`{"published":2,"failed":2,"first":{"line":3,"error":{"code":"bad_request","message":"one of \"data\", \"text\" and \"bin\" is missing"}}}`, []string{"a=1", "b=2"}},
 		{"a line that the backend refuses", "{\"topic\":\"#\",\"data\":1}\n{\"topic\":\"b\",\"data\":2}\n", 422,
 			`{"published":1,"failed":1,"first":{"line":1,"error":{"code":"bad_topic","message":"a topic has 1 to 255 bytes and no wildcard"}}}`, []string{"b=2"}},
-		{"a line that is not an object", "[]\n", 422, `{"published":0,"failed":1,"first":{"line":1,"error":{"code":"bad_request","message":"it must be a JSON object, not an array"}}}`, nil},
+		{"a line that is not an object", "[]\n", 422, `{"published":0,"failed":1,"first":{"line":1,"error":{"code":"bad_request","message":"it must be an object, not an array"}}}`, nil},
 		{"an object over two lines is two bad lines", "{\"topic\":\"a\",\n\"data\":1}\n", 422,
 			`{"published":0,"failed":2,"first":{"line":1,"error":{"code":"bad_request","message":"it is not valid JSON: unexpected end of JSON input (at byte 13)"}}}`, nil},
 		{"invalid UTF-8", "{\"topic\":\"a\",\"data\":\"\xc3\"}\n", 422, `{"published":0,"failed":1,"first":{"line":1,"error":{"code":"bad_request","message":"it is not valid UTF-8"}}}`, nil},
