@@ -261,3 +261,33 @@ func TestTopicsComeAndGo(t *testing.T) {
 		t.Errorf("left over: %+v", got)
 	}
 }
+
+// laterBroker answers when told to.
+type laterBroker struct {
+	Broker
+	done func(Receipt, error)
+}
+
+func (b *laterBroker) Publish(_ *Publication, done func(Receipt, error)) (Receipt, error) {
+	b.done = done
+	if b.Broker == nil { // it answers before it returns, as a quick one may
+		done(Receipt{Seq: 7}, nil)
+	}
+	return Receipt{}, ErrPending
+}
+
+func TestPublishWaitsForTheBroker(t *testing.T) {
+	w := newWorld(t, nil)
+	w.hub.broker = &laterBroker{}
+	if r, err := w.hub.PublishWait(context.Background(), &Publication{Topic: "a"}); r.Seq != 7 || err != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	b := &laterBroker{Broker: &inProcess{}}
+	w.hub.broker = b
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := w.hub.PublishWait(ctx, &Publication{Topic: "a"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("with no time left: %v", err)
+	}
+	b.done(Receipt{}, nil) // an answer that nobody waits for harms nobody
+}
