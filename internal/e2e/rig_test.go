@@ -96,7 +96,7 @@ func (r *rig) await() {
 // httpClient keeps no connections, so that none outlives its test.
 var httpClient = &http.Client{
 	Timeout:   4 * patience,
-	Transport: &http.Transport{DisableKeepAlives: true},
+	Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: patience},
 }
 
 const (
@@ -104,9 +104,21 @@ const (
 	typeNDJSON = "application/x-ndjson"
 )
 
+// expectBytes is from which length on a body is announced and sent only once the server agrees, as curl does
+// it (RFC 9110 §10.1.1): an answer that comes while a body is under way may be lost to a reset.
+const expectBytes = 1 << 20
+
 // post sends a body to /v1/publish and returns the answer. Any goroutine.
 func (s *site) post(contentType string, body io.Reader) (status int, answer []byte, err error) {
-	resp, err := httpClient.Post("http://"+s.admin+"/v1/publish", contentType, body)
+	req, err := http.NewRequest(http.MethodPost, "http://"+s.admin+"/v1/publish", body)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Content-Type", contentType)
+	if req.ContentLength >= expectBytes {
+		req.Header.Set("Expect", "100-continue")
+	}
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
