@@ -398,7 +398,7 @@ func TestAReaderThatDoesNotReadHoldsTheServerBack(t *testing.T) {
 		c := s.client(Options{QueueEventsMax: 100})
 		defer c.Close()
 		subscribe(t, c, "a")
-		time.Sleep(10 * time.Minute) // in the bubble's time: nobody reads, and nothing times out
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // the time of the bubble: nobody reads, and nothing times out
 		// The queue, the frame in hand and what lies in the reader's buffer of 4 KiB.
 		if n := sent.Load(); n < 100 || n > 250 {
 			t.Fatalf("the server could send %d messages to a reader that does not read", n)

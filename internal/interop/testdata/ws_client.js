@@ -70,7 +70,7 @@ async function manyClients() {
 }
 
 async function refused() {
-  for (const [path, status] of [['/nowhere', 404], ['/raw/a/%23', 400], ['/ws?topics=', 400]]) {
+  for (const [path, status] of [['/nowhere', 404], ['/raw/a/%23', 400], ['/ws?topics=ok,bad/', 400]]) {
     const ws = new WebSocket(server + path);
     const got = await new Promise((resolve) => {
       ws.on('unexpected-response', (_request, response) => { resolve(response.statusCode); response.destroy(); });
