@@ -11,7 +11,7 @@ func (q *fifo[T]) len() int { return len(q.items) - q.head }
 func (q *fifo[T]) front() T { return q.items[q.head] }
 
 func (q *fifo[T]) push(v T) {
-	if len(q.items) == cap(q.items) && q.head > len(q.items)/2 { // often enough, and seldom enough to cost nothing
+	if len(q.items) == cap(q.items) && q.head > len(q.items)/2 { // only then, so that a queue which is rotated does not copy itself each time
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0
