@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/megawire/megawire/codec/native"
+	"github.com/megawire/megawire/codec/codes"
 )
 
 // renew asks for every subscription again after a reconnect, and then opens the
@@ -49,7 +49,7 @@ func (l *link) pause(d time.Duration) bool {
 
 // temporary reports whether a request that was refused may succeed later as it is.
 func temporary(e *ServerError) bool {
-	return e.Code == native.RateLimited || e.Code == native.Unavailable
+	return e.Code == codes.RateLimited || e.Code == codes.Unavailable
 }
 
 // applied notes what a subscribe or unsubscribe did, before anybody is told and before

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/native"
 )
 
@@ -117,7 +118,7 @@ func (s *testServer) subscribe(c *websocket.Conn, q *native.Request) {
 		topic := string(q.Topics[i].Topic)
 		r := native.TopicResult{Topic: topic, Epoch: "e", Seq: s.seqs[topic], HasSeq: true, Recovered: -1}
 		if s.forbidden != "" && strings.HasSuffix(topic, s.forbidden) {
-			r = native.TopicResult{Topic: topic, Recovered: -1, Err: &native.Error{Code: native.Forbidden, Message: "no permission"}}
+			r = native.TopicResult{Topic: topic, Recovered: -1, Err: &native.Error{Code: codes.Forbidden, Message: "no permission"}}
 		} else {
 			joined = append(joined, topic)
 		}
@@ -134,7 +135,7 @@ func (s *testServer) publish(from *websocket.Conn, topic string, data []byte) {
 	defer s.mu.Unlock()
 	if s.refuse > 0 {
 		s.refuse--
-		_ = write(from, native.AppendError(nil, nil, &native.Error{Code: native.Unavailable, Message: "busy"}))
+		_ = write(from, native.AppendError(nil, nil, &native.Error{Code: codes.Unavailable, Message: "busy"}))
 		return
 	}
 	s.published++

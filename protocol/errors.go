@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/pubsub"
 )
@@ -12,33 +13,24 @@ import (
 // ErrForbidden says that the client may not subscribe or publish to a topic.
 var ErrForbidden = errors.New("protocol: no permission")
 
-// Codes of failed requests, as clients see them.
-const (
-	CodeBadRequest  = "bad_request"
-	CodeForbidden   = "forbidden"
-	CodeBadTopic    = "bad_topic"
-	CodeTooMany     = "too_many"
-	CodeUnavailable = "unavailable"
-)
-
 // Explain gives the code and the text that a client gets for an error of Subscribe or Publish; verb is
 // "subscribe" or "publish".
 func Explain(err error, verb, topic string) (code, message string) {
 	switch {
 	case errors.Is(err, ErrForbidden):
-		return CodeForbidden, fmt.Sprintf("no permission to %s to %s", verb, topic)
+		return codes.Forbidden, fmt.Sprintf("no permission to %s to %s", verb, topic)
 	case errors.Is(err, pubsub.ErrReservedTopic):
-		return CodeForbidden, "topics that begin with $ are the server's own: clients do not publish to them"
+		return codes.Forbidden, "topics that begin with $ are the server's own: clients do not publish to them"
 	case errors.Is(err, pubsub.ErrBadTopic):
-		return CodeBadTopic, badTopic(verb, topic)
+		return codes.BadTopic, badTopic(verb, topic)
 	case errors.Is(err, pubsub.ErrTooManySubs):
-		return CodeTooMany, "this connection has as many subscriptions as it may have"
+		return codes.TooMany, "this connection has as many subscriptions as it may have"
 	case errors.Is(err, pubsub.ErrTooManyTopics):
-		return CodeTooMany, "the server holds as many topics as it may"
+		return codes.TooMany, "the server holds as many topics as it may"
 	case errors.Is(err, pubsub.ErrNoRoom):
-		return CodeUnavailable, "the topic's subscribers are not served yet: publish again shortly"
+		return codes.Unavailable, "the topic's subscribers are not served yet: publish again shortly"
 	default:
-		return CodeUnavailable, "the message could not be published"
+		return codes.Unavailable, "the message could not be published"
 	}
 }
 
@@ -59,7 +51,7 @@ func badTopic(verb, topic string) string {
 
 // statuses of refused upgrades.
 var statuses = map[string]int{
-	CodeBadRequest: 400, CodeBadTopic: 400, CodeForbidden: 403, CodeTooMany: 503, CodeUnavailable: 503,
+	codes.BadRequest: 400, codes.BadTopic: 400, codes.Forbidden: 403, codes.TooMany: 503, codes.Unavailable: 503,
 }
 
 // Refuse is Explain for a topic that stood in a URL.
@@ -72,7 +64,7 @@ func Refuse(err error, topic string) *http1.Error {
 func RefuseUnbuilt(r *http1.Request, names ...string) *http1.Error {
 	for _, name := range names {
 		if _, n := http1.Param(r.Query, name); n > 0 {
-			return &http1.Error{Status: 400, Code: CodeBadRequest, Message: "the parameter " + name + " is not built yet"}
+			return &http1.Error{Status: 400, Code: codes.BadRequest, Message: "the parameter " + name + " is not built yet"}
 		}
 	}
 	return nil

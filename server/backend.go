@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/internal/buildinfo"
 	"github.com/megawire/megawire/protocol"
 	"github.com/megawire/megawire/pubsub"
@@ -51,10 +52,10 @@ func (b *backend) Check(p *admin.Publication) error {
 	case pubsub.Reserved(p.Topic):
 		err = pubsub.ErrReservedTopic
 	case len(p.Payload) > int(b.cfg.Limits.MessageBytes):
-		return admin.Fault{Code: "too_large", Message: fmt.Sprintf(
+		return admin.Fault{Code: codes.TooLarge, Message: fmt.Sprintf(
 			"the payload has %d bytes, limits.message_bytes is %d", len(p.Payload), int(b.cfg.Limits.MessageBytes))}
 	case p.Content != admin.ContentBinary && !utf8.Valid(p.Payload):
-		return admin.Fault{Code: protocol.CodeBadRequest, Message: "the payload is not valid UTF-8"}
+		return admin.Fault{Code: codes.BadRequest, Message: "the payload is not valid UTF-8"}
 	}
 	if err == nil {
 		return nil

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/poller"
@@ -19,6 +20,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 			return used
 		}
 	}
+	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	var ep ws.Endpoint
 	if h := c.User[userEndpoint]; h != 0 {
 		ep = *w.endpoints.At(h)
@@ -106,7 +108,7 @@ func (w *worker) close(c *poller.Conn, code ws.CloseCode, reason string) {
 // due is a connection's one deadline: for its request, then for signs of life.
 func (w *worker) due(c *poller.Conn) {
 	if c.Kind == connHTTP {
-		w.refuse(c, &http1.Error{Status: 408, Code: "timeout", Message: "no complete request came in time"})
+		w.refuse(c, &http1.Error{Status: 408, Code: codes.Timeout, Message: "no complete request came in time"})
 		return
 	}
 	hb := &w.s.cfg.Heartbeat
@@ -114,7 +116,7 @@ func (w *worker) due(c *poller.Conn) {
 	quiet := w.loop.Seconds() - c.Seen()
 	if c.Flags&flagPinged != 0 {
 		c.Flags &^= flagPinged
-		if quiet >= timeout { // not a byte since the ping
+		if quiet >= interval+timeout { // nothing since the ping, nor for the interval before it
 			w.close(c, ws.NoPong, "no pong")
 			return
 		}

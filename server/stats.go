@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/poller"
@@ -39,7 +40,7 @@ const (
 )
 
 var refusalNames = [refusals]string{
-	protocol.CodeBadTopic, protocol.CodeForbidden, protocol.CodeTooMany, protocol.CodeUnavailable,
+	codes.BadTopic, codes.Forbidden, codes.TooMany, codes.Unavailable,
 }
 
 func refusal(err error) int {

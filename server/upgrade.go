@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/poller"
@@ -77,7 +78,7 @@ func (w *worker) route(path string) (endpoint, *http1.Error) {
 		return endpoint{connEcho, nil}, nil
 	default:
 		return endpoint{}, &http1.Error{
-			Status: 404, Code: "not_found", Message: "no such endpoint: there are /ws, /raw/<topic> and /readyz",
+			Status: 404, Code: codes.NotFound, Message: "no such endpoint: there are /ws, /raw/<topic> and /readyz",
 		}
 	}
 }
@@ -105,7 +106,7 @@ func (w *worker) refuse(c *poller.Conn, e *http1.Error) {
 // readyz answers a load balancer's question on the public listener.
 func (w *worker) readyz(c *poller.Conn, r *http1.Request) *http1.Error {
 	if m := string(r.Method); m != "GET" && m != "HEAD" {
-		return &http1.Error{Status: 405, Code: "method_not_allowed", Message: "GET only", Header: []string{"Allow: GET, HEAD"}}
+		return &http1.Error{Status: 405, Code: codes.MethodNotAllowed, Message: "GET only", Header: []string{"Allow: GET, HEAD"}}
 	}
 	if err := w.admit(); err != nil {
 		return err
@@ -129,11 +130,11 @@ func (w *worker) leave(c *poller.Conn) {
 
 var (
 	refuseFull = &http1.Error{
-		Status: 503, Code: "full", Message: "the server has as many connections as it may have",
+		Status: 503, Code: codes.Full, Message: "the server has as many connections as it may have",
 		Header: []string{"Retry-After: 5"},
 	}
 	refuseDraining = &http1.Error{
-		Status: 503, Code: "draining", Message: "the server is shutting down",
+		Status: 503, Code: codes.Draining, Message: "the server is shutting down",
 		Header: []string{"Retry-After: 2"},
 	}
 )

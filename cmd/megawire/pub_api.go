@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 // adminAPI is the admin listener as pub uses it.
@@ -114,9 +116,9 @@ func (f *pubFault) Error() string {
 }
 
 var pubHints = map[string]string{
-	"bad_topic":   "a topic has 1 to 255 bytes, no + and no #, and does not begin with $",
-	"bad_request": `a line is one JSON object: {"topic":"a/b","data":<JSON>}, or "text" or "bin" in place of "data"`,
-	"too_large":   "limits.message_bytes in the server's configuration is the bound",
-	"forbidden":   "names that begin with $ are the server's own",
-	"unavailable": "the server has no room or is stopping; try again, or slower with --pace",
+	codes.BadTopic:    "a topic has 1 to 255 bytes, no + and no #, and does not begin with $",
+	codes.BadRequest:  `a line is one JSON object: {"topic":"a/b","data":<JSON>}, or "text" or "bin" in place of "data"`,
+	codes.TooLarge:    "limits.message_bytes in the server's configuration is the bound",
+	"forbidden":       "names that begin with $ are the server's own",
+	codes.Unavailable: "the server has no room or is stopping; try again, or slower with --pace",
 }

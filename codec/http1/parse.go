@@ -1,6 +1,10 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/megawire/megawire/codec/codes"
+)
 
 // Parse reads the head that src begins with into r. n is its length in bytes with the empty line that ends it; it is 0,
 // without an error, while src does not hold all of it. A fault is found as soon as the line that has it is there, so
@@ -45,9 +49,9 @@ func cutLine(src []byte, at int) (line []byte, next int, err *Error) {
 	case i < 0 && len(src) < HeadBytesMax:
 		return nil, 0, nil
 	case i < 0 && at == 0:
-		return nil, 0, &Error{Status: 414, Code: codeTooLarge, Message: "request line over 8192 bytes"}
+		return nil, 0, &Error{Status: 414, Code: codes.TooLarge, Message: "request line over 8192 bytes"}
 	case i < 0:
-		return nil, 0, &Error{Status: 431, Code: codeTooLarge, Message: "request head over 8192 bytes"}
+		return nil, 0, &Error{Status: 431, Code: codes.TooLarge, Message: "request head over 8192 bytes"}
 	case i == 0 || rest[i-1] != '\r':
 		return nil, 0, badRequest("line not ended by CR LF")
 	}
@@ -79,7 +83,7 @@ func checkVersion(v []byte) *Error {
 	if string(v) == "HTTP/1.0" {
 		return badRequest("HTTP/1.0 is not supported, use HTTP/1.1")
 	}
-	return &Error{Status: 505, Code: codeBadRequest, Message: "HTTP version not supported, use HTTP/1.1"}
+	return &Error{Status: 505, Code: codes.BadRequest, Message: "HTTP version not supported, use HTTP/1.1"}
 }
 
 // target reads a request target in origin-form or absolute-form (RFC 9112 §3.2). The other two forms, of CONNECT and of
@@ -126,7 +130,7 @@ func cutScheme(t []byte) (rest []byte, ok bool) {
 // header reads one header line that begins at src[at] (RFC 9112 §5).
 func (r *Request) header(line []byte, at int) *Error {
 	if r.count == HeadersMax {
-		return &Error{Status: 431, Code: codeTooLarge, Message: "more than 64 headers"}
+		return &Error{Status: 431, Code: codes.TooLarge, Message: "more than 64 headers"}
 	}
 	if line[0] == ' ' || line[0] == '\t' {
 		return badRequest("folded header line") // §5.2
@@ -199,5 +203,5 @@ func validHost(host []byte) bool {
 }
 
 func badRequest(message string) *Error {
-	return &Error{Status: 400, Code: codeBadRequest, Message: message}
+	return &Error{Status: 400, Code: codes.BadRequest, Message: message}
 }

@@ -5,11 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	codeBadRequest = "bad_request"
-	codeTooLarge   = "too_large"
-)
-
 // Error is a refused request: the response that it gets.
 type Error struct {
 	Status  int

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 func TestAppend(t *testing.T) {
@@ -24,8 +26,8 @@ func TestAppend(t *testing.T) {
 			{Topic: "trades/ETH", Epoch: "k3x9", Seq: 57, HasSeq: true, Recovered: 1},
 			{Topic: "a/#", Epoch: "k3x9", Recovered: 0},
 			{Topic: "book", Epoch: "k3x9", Seq: 0, HasSeq: true, Recovered: -1, Mode: ModeLatest, EveryMs: 250},
-			{Topic: "admin/#", Err: &Error{Code: Forbidden, Message: "no permission to subscribe to admin/#"}},
-			{Topic: "b", Err: &Error{Code: RateLimited, Message: "slow down", RetryAfterMs: 90}},
+			{Topic: "admin/#", Err: &Error{Code: codes.Forbidden, Message: "no permission to subscribe to admin/#"}},
+			{Topic: "b", Err: &Error{Code: codes.RateLimited, Message: "slow down", RetryAfterMs: 90}},
 		}), `{"op":"ok","id":1,"client":"7f2c","topics":[` +
 			`{"topic":"ticker/BTC-USD","epoch":"k3x9","seq":42},` +
 			`{"topic":"trades/ETH","epoch":"k3x9","seq":57,"recovered":true},` +
@@ -40,11 +42,11 @@ func TestAppend(t *testing.T) {
 		{"published", AppendPublished(nil, []byte(`"x"`), "chat/lobby", "k3x9", 9), `{"op":"ok","id":"x","topic":"chat/lobby","epoch":"k3x9","seq":9}`},
 		{"pong", AppendPong(nil, id), `{"op":"pong","id":1}`},
 		{"pong without an id", AppendPong(nil, nil), `{"op":"pong"}`},
-		{"error", AppendError(nil, id, &Error{Code: BadRequest, Message: `unknown op "fly"`}), `{"op":"error","id":1,"code":"bad_request","message":"unknown op \"fly\""}`},
-		{"error with a wait", AppendError(nil, nil, &Error{Code: RateLimited, Message: "m", RetryAfterMs: 5}), `{"op":"error","code":"rate_limited","message":"m","retry_after":5}`},
+		{"error", AppendError(nil, id, &Error{Code: codes.BadRequest, Message: `unknown op "fly"`}), `{"op":"error","id":1,"code":"bad_request","message":"unknown op \"fly\""}`},
+		{"error with a wait", AppendError(nil, nil, &Error{Code: codes.RateLimited, Message: "m", RetryAfterMs: 5}), `{"op":"error","code":"rate_limited","message":"m","retry_after":5}`},
 		{"gap", AppendGap(nil, "ticker/BTC-USD", 44, 60, "slow"), `{"op":"gap","topic":"ticker/BTC-USD","from":44,"to":60,"reason":"slow"}`},
 		{"goaway", AppendGoaway(nil, 1700), `{"op":"goaway","reconnect_after":1700}`},
-		{"a subscription ended", AppendUnsubscribedNotice(nil, "admin/x", Forbidden), `{"op":"unsubscribed","topic":"admin/x","code":"forbidden"}`},
+		{"a subscription ended", AppendUnsubscribedNotice(nil, "admin/x", codes.Forbidden), `{"op":"unsubscribed","topic":"admin/x","code":"forbidden"}`},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("%s: got  %s\nwant %s", c.about, c.got, c.want)

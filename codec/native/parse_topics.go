@@ -1,5 +1,7 @@
 package native
 
+import "github.com/megawire/megawire/codec/codes"
+
 // EveryMsMax bounds every: a day.
 const EveryMsMax = 24 * 60 * 60 * 1000
 
@@ -36,7 +38,7 @@ func (r *Request) parseTopics(array []byte) *Error {
 	}
 	for element := range Elements(array) {
 		if len(r.Topics) == TopicsMax {
-			return &Error{Code: TooMany, Message: "more than 16384 topics in one request"}
+			return &Error{Code: codes.TooMany, Message: "more than 16384 topics in one request"}
 		}
 		r.Topics = append(r.Topics, TopicRequest{})
 		if err := r.parseEntry(element, &r.Topics[len(r.Topics)-1]); err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 func TestParsePush(t *testing.T) {
@@ -29,7 +31,7 @@ func TestParsePush(t *testing.T) {
 			Push{Kind: PushOK, ID: []byte("1"), Client: []byte("7f2c"), Results: []TopicResult{
 				{Topic: "a", Epoch: "k3", Seq: 42, HasSeq: true, Recovered: 0},
 				{Topic: "b/#", Epoch: "k3", Recovered: -1, Mode: ModeLatest, EveryMs: 250},
-				{Topic: "c", Recovered: -1, Err: &Error{Code: Forbidden, Message: "no"}},
+				{Topic: "c", Recovered: -1, Err: &Error{Code: codes.Forbidden, Message: "no"}},
 			}}},
 		{"a publish's ack", `{"op":"ok","id":"x","topic":"a","epoch":"k3","seq":9}`,
 			Push{Kind: PushOK, ID: []byte(`"x"`), Topic: []byte("a"), Epoch: []byte("k3"), Seq: 9}},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 // show gives a request in a line, with what is set.
@@ -147,7 +149,7 @@ func TestParseRequestFaults(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.about, err, c.want)
 			continue
 		}
-		if code := err.Code; code != BadRequest && code != TooMany {
+		if code := err.Code; code != codes.BadRequest && code != codes.TooMany {
 			t.Errorf("%s: code %s", c.about, code)
 		}
 		if r.Op.String() != c.op || string(r.ID) != c.id {
@@ -186,7 +188,7 @@ func TestFaultsOfOneEntry(t *testing.T) {
 			continue
 		}
 		err := r.Topics[1].Err
-		if err == nil || err.Code != BadRequest || !strings.Contains(err.Message, c.want) || string(r.Topics[1].Topic) != "b" {
+		if err == nil || err.Code != codes.BadRequest || !strings.Contains(err.Message, c.want) || string(r.Topics[1].Topic) != "b" {
 			t.Errorf("%s: %v for %q, want %q", c.about, err, r.Topics[1].Topic, c.want)
 		}
 		if r.Topics[0].Err != nil || r.Topics[2].Err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 )
 
@@ -54,7 +55,7 @@ func AppendUpgrade(dst []byte, r *http1.Request, o UpgradeOptions) ([]byte, *htt
 func checkUpgrade(r *http1.Request) *http1.Error {
 	if string(r.Method) != "GET" {
 		return &http1.Error{
-			Status: 405, Code: "method_not_allowed", Message: "a WebSocket is opened with GET",
+			Status: 405, Code: codes.MethodNotAllowed, Message: "a WebSocket is opened with GET",
 			Header: []string{"Allow: GET"},
 		}
 	}
@@ -126,11 +127,11 @@ func appendAccept(dst, key []byte) []byte {
 // upgradeRequired says what to ask for instead (RFC 9110 §15.5.22, RFC 6455 §4.4).
 func upgradeRequired(message string) *http1.Error {
 	return &http1.Error{
-		Status: 426, Code: "upgrade_required", Message: message,
+		Status: 426, Code: codes.UpgradeRequired, Message: message,
 		Header: []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"},
 	}
 }
 
 func badRequest(message string) *http1.Error {
-	return &http1.Error{Status: 400, Code: "bad_request", Message: message}
+	return &http1.Error{Status: 400, Code: codes.BadRequest, Message: message}
 }

@@ -13,32 +13,37 @@ const module = "github.com/megawire/megawire"
 // protocol joins codec and pubsub, server joins all, client and loadgen know
 // nothing of the server.
 var imports = map[string][]string{
-	"codec/http1":  {},
-	"codec/native": {},
-	"codec/ws":     {"codec/http1"},
+	"codec/codes":  {},
+	"codec/http1":  {"codec/codes"},
+	"codec/native": {"codec/codes"},
+	"codec/ws":     {"codec/codes", "codec/http1"},
 	"poller":       {"internal/slab"},
 	"pubsub":       {"internal/slab"},
 
-	"protocol":        {"pubsub", "codec/http1", "codec/ws"},
+	"pubsub/brokertest": {"pubsub"}, // what every broker is held to
+
+	"protocol":        {"pubsub", "codec/codes", "codec/http1", "codec/ws"},
 	"protocol/echo":   {"protocol", "pubsub", "codec/http1", "codec/ws"},
-	"protocol/native": {"protocol", "pubsub", "codec/http1", "codec/native", "codec/ws"},
-	"protocol/raw":    {"protocol", "pubsub", "codec/http1", "codec/native", "codec/ws"},
+	"protocol/native": {"protocol", "pubsub", "codec/codes", "codec/http1", "codec/native", "codec/ws"},
+	"protocol/raw":    {"protocol", "pubsub", "codec/codes", "codec/http1", "codec/native", "codec/ws"},
 
 	"server": {
-		"poller", "codec/http1", "codec/native", "codec/ws", "pubsub",
+		"poller", "codec/codes", "codec/http1", "codec/native", "codec/ws", "pubsub",
 		"protocol", "protocol/echo", "protocol/native", "protocol/raw",
 		"server/admin", "server/config", "server/demo",
 		"internal/slab", "internal/buildinfo",
 	},
-	"server/admin":  {"codec/native"},
+	"server/admin":  {"codec/codes", "codec/native"},
 	"server/config": {},
 	"server/demo":   {},
 
-	"client":  {"codec/native"},
+	"client":  {"codec/codes", "codec/native"},
 	"loadgen": {"codec/http1", "codec/native", "codec/ws", "poller"},
 
-	"cmd/megawire": {"server", "server/config", "client", "internal/buildinfo"},
+	"cmd/megawire": {"server", "server/config", "client", "codec/codes", "internal/buildinfo"},
 	"cmd/loadgen":  {"loadgen", "internal/buildinfo"},
+
+	"docs/examples/go/subscribe": {"client"},
 
 	"internal/arch":      {},
 	"internal/buildinfo": {},

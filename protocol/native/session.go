@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/native"
 	"github.com/megawire/megawire/codec/ws"
@@ -54,7 +55,7 @@ func (n *Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
 }
 
 func badTopics(message string) *http1.Error {
-	return &http1.Error{Status: 400, Code: protocol.CodeBadTopic, Message: message}
+	return &http1.Error{Status: 400, Code: codes.BadTopic, Message: message}
 }
 
 // Message runs one request. A failed one never closes the connection.
@@ -79,9 +80,9 @@ func (n *Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 	case native.OpPing:
 		n.reply(p, func(dst []byte) []byte { return native.AppendPong(dst, n.req.ID) })
 	case native.OpAuth, native.OpPresence:
-		n.fail(p, n.req.ID, native.BadRequest, "this op is not built yet")
+		n.fail(p, n.req.ID, codes.BadRequest, "this op is not built yet")
 	default:
-		n.fail(p, n.req.ID, native.BadRequest, "unknown op")
+		n.fail(p, n.req.ID, codes.BadRequest, "unknown op")
 	}
 }
 
@@ -94,7 +95,7 @@ func (n *Protocol) subscribe(p protocol.Peer) {
 		case t.Err != nil:
 			r.Err = t.Err
 		case t.Has != 0 && (t.Has != native.HasMode || t.Mode != native.ModeAll):
-			r.Err = &native.Error{Code: native.BadRequest, Message: unbuilt(t.Has) + " is not built yet"}
+			r.Err = &native.Error{Code: codes.BadRequest, Message: unbuilt(t.Has) + " is not built yet"}
 		default:
 			joined, err := p.Subscribe(r.Topic)
 			if err != nil {

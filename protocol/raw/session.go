@@ -4,6 +4,7 @@ package raw
 import (
 	"strconv"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/native"
 	"github.com/megawire/megawire/codec/ws"
@@ -27,13 +28,13 @@ func (*Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
 	}
 	topic, err := http1.Unescape(nil, r.Path[len(Prefix):])
 	if err != nil {
-		return &http1.Error{Status: 400, Code: protocol.CodeBadTopic, Message: "the topic in the path: " + err.Error()}
+		return &http1.Error{Status: 400, Code: codes.BadTopic, Message: "the topic in the path: " + err.Error()}
 	}
 	switch echo, n := http1.Param(r.Query, "echo"); {
 	case n == 1 && string(echo) == "1":
 		*p.State() = withEcho
 	case n > 1 || n == 1 && string(echo) != "0":
-		return &http1.Error{Status: 400, Code: protocol.CodeBadRequest, Message: "the parameter echo is 0 or 1"}
+		return &http1.Error{Status: 400, Code: codes.BadRequest, Message: "the parameter echo is 0 or 1"}
 	}
 	if _, err := p.Subscribe(string(topic)); err != nil {
 		return protocol.Refuse(err, string(topic))
@@ -60,7 +61,7 @@ func failed(p protocol.Peer, topic string, err error) {
 		return
 	}
 	code, message := protocol.Explain(err, "publish", topic)
-	if code == protocol.CodeForbidden {
+	if code == codes.Forbidden {
 		p.Close(ws.PolicyViolation, message)
 		return
 	}

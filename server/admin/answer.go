@@ -5,43 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-)
 
-// Codes of faults, as in the protocol, and the two that only HTTP needs.
-const (
-	codeBadRequest   = "bad_request"
-	codeTooLarge     = "too_large"
-	codeForbidden    = "forbidden"
-	codeUnavailable  = "unavailable"
-	codeNotFound     = "not_found"
-	codeNotBuilt     = "not_built"
-	codeBadMethod    = "bad_method"
-	codeBadMediaType = "bad_media_type"
-	codeInternal     = "internal"
+	"github.com/megawire/megawire/codec/codes"
 )
 
 // statusOf is the HTTP status of a fault's code.
 func statusOf(code string) int {
 	switch code {
-	case codeBadRequest, "bad_topic":
+	case codes.BadRequest, codes.BadTopic:
 		return http.StatusBadRequest
-	case "unauthorized":
+	case codes.Unauthorized:
 		return http.StatusUnauthorized
-	case codeForbidden:
+	case codes.Forbidden:
 		return http.StatusForbidden
-	case codeNotFound:
+	case codes.NotFound:
 		return http.StatusNotFound
-	case codeBadMethod:
+	case codes.MethodNotAllowed:
 		return http.StatusMethodNotAllowed
-	case codeTooLarge:
+	case codes.TooLarge:
 		return http.StatusRequestEntityTooLarge
-	case codeBadMediaType:
+	case codes.BadMediaType:
 		return http.StatusUnsupportedMediaType
-	case "too_many", "rate_limited":
+	case codes.TooMany, codes.RateLimited:
 		return http.StatusTooManyRequests
-	case codeUnavailable:
+	case codes.Unavailable:
 		return http.StatusServiceUnavailable
-	case codeNotBuilt:
+	case codes.NotBuilt:
 		return http.StatusNotImplemented
 	default:
 		return http.StatusInternalServerError
@@ -84,12 +73,12 @@ func (s *Server) faultOf(err error) Fault {
 	case s.stopping.Err() != nil:
 		return faultStopping
 	case errors.Is(err, context.DeadlineExceeded):
-		return Fault{codeUnavailable, "no room within " + s.o.PublishWait.String() + ": the server is behind with earlier messages; try again"}
+		return Fault{codes.Unavailable, "no room within " + s.o.PublishWait.String() + ": the server is behind with earlier messages; try again"}
 	case errors.Is(err, context.Canceled):
-		return Fault{codeUnavailable, "the request was given up while it waited for room"}
+		return Fault{codes.Unavailable, "the request was given up while it waited for room"}
 	}
 	s.log.Error("publishing through the admin API failed", "error", err)
-	return Fault{codeInternal, "internal error; the server's log has more"}
+	return Fault{codes.Internal, "internal error; the server's log has more"}
 }
 
-var faultStopping = Fault{codeUnavailable, "the server is shutting down"}
+var faultStopping = Fault{codes.Unavailable, "the server is shutting down"}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 // guard is in front of every handler: it refuses what a web page could send through somebody's browser, and sets what every answer
@@ -19,12 +21,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		setDeadline(w, time.Now().Add(answerTimeout))
 		if !s.hostAllowed(r.Host) {
 			// A name that somebody else's DNS can point here (DNS rebinding) would make their page same-origin with us.
-			answer(w, http.StatusMisdirectedRequest, errorAnswer{Fault{codeForbidden,
+			answer(w, http.StatusMisdirectedRequest, errorAnswer{Fault{codes.Forbidden,
 				"host " + quote(r.Host) + " is not served here: use an IP address or localhost, or list the name in admin.hosts"}})
 			return
 		}
 		if !sameOrigin(r) {
-			answerFault(w, Fault{codeForbidden, "origin " + quote(r.Header.Get("Origin")) + " may not call this listener"})
+			answerFault(w, Fault{codes.Forbidden, "origin " + quote(r.Header.Get("Origin")) + " may not call this listener"})
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/native"
 )
 
@@ -63,9 +64,9 @@ func (ps *parser) parse(object []byte, p *Publication) error {
 		bit := keyBit(key)
 		switch {
 		case bit == 0 || bit == keyTS && !ps.capture:
-			return Fault{codeBadRequest, "unknown key " + quote(string(key))}
+			return Fault{codes.BadRequest, "unknown key " + quote(string(key))}
 		case seen&bit != 0:
-			return Fault{codeBadRequest, "key " + quote(string(key)) + " stands twice"}
+			return Fault{codes.BadRequest, "key " + quote(string(key)) + " stands twice"}
 		}
 		seen |= bit
 		if err := ps.member(bit, value, p); err != nil {
@@ -73,15 +74,15 @@ func (ps *parser) parse(object []byte, p *Publication) error {
 		}
 	}
 	if seen&keyTopic == 0 {
-		return Fault{codeBadRequest, `key "topic" is missing`}
+		return Fault{codes.BadRequest, `key "topic" is missing`}
 	}
 	switch seen & (keyData | keyText | keyBin) {
 	case keyData, keyText, keyBin:
 		return nil
 	case 0:
-		return Fault{codeBadRequest, `one of "data", "text" and "bin" is missing`}
+		return Fault{codes.BadRequest, `one of "data", "text" and "bin" is missing`}
 	}
-	return Fault{codeBadRequest, `only one of "data", "text" and "bin" may stand in it`}
+	return Fault{codes.BadRequest, `only one of "data", "text" and "bin" may stand in it`}
 }
 
 func (ps *parser) member(bit int, value []byte, p *Publication) (err error) {
@@ -128,7 +129,7 @@ func parseExclude(array []byte) ([]string, error) {
 	var ids []string
 	for value := range native.Elements(array) {
 		if len(ids) == excludeMax {
-			return nil, Fault{codeBadRequest, fmt.Sprintf("it has more than %d client ids", excludeMax)}
+			return nil, Fault{codes.BadRequest, fmt.Sprintf("it has more than %d client ids", excludeMax)}
 		}
 		id, err := decodeString(value)
 		if err != nil {

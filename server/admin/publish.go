@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/native"
 )
 
@@ -112,7 +113,7 @@ func (s *Server) parseArray(array []byte) ([]Publication, error) {
 	var ps []Publication
 	for value := range native.Elements(array) {
 		if len(ps) == entriesMax {
-			return ps, Fault{codeTooLarge, fmt.Sprintf("an array holds at most %d entries; stream more as %s", entriesMax, typeNDJSON)}
+			return ps, Fault{codes.TooLarge, fmt.Sprintf("an array holds at most %d entries; stream more as %s", entriesMax, typeNDJSON)}
 		}
 		var p Publication
 		if err := parser.parse(value, &p); err != nil {
@@ -136,13 +137,13 @@ func mediaType(r *http.Request) (string, error) {
 	v := r.Header.Get("Content-Type")
 	kind, params, err := mime.ParseMediaType(v)
 	if err != nil || kind != typeJSON && kind != typeNDJSON {
-		return "", Fault{codeBadMediaType, "Content-Type must be " + typeJSON + " or " + typeNDJSON + ", not " + quote(v)}
+		return "", Fault{codes.BadMediaType, "Content-Type must be " + typeJSON + " or " + typeNDJSON + ", not " + quote(v)}
 	}
 	if c, ok := params["charset"]; ok && !strings.EqualFold(c, "utf-8") {
-		return "", Fault{codeBadMediaType, "charset must be utf-8, not " + quote(c)}
+		return "", Fault{codes.BadMediaType, "charset must be utf-8, not " + quote(c)}
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return "", Fault{codeBadMediaType, "Content-Encoding " + quote(e) + " is not understood; send the body as it is"}
+		return "", Fault{codes.BadMediaType, "Content-Encoding " + quote(e) + " is not understood; send the body as it is"}
 	}
 	return kind, nil
 }
@@ -151,7 +152,7 @@ func mediaType(r *http.Request) (string, error) {
 // all of them hold together is bounded; release gives it back.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	bytesMax := int64(s.o.bodyBytesMax())
-	tooLarge := Fault{codeTooLarge, fmt.Sprintf("the body is longer than %d bytes; stream more as %s", bytesMax, typeNDJSON)}
+	tooLarge := Fault{codes.TooLarge, fmt.Sprintf("the body is longer than %d bytes; stream more as %s", bytesMax, typeNDJSON)}
 	if r.ContentLength > bytesMax {
 		return nil, nil, tooLarge
 	}
@@ -178,9 +179,9 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (body []byte, 
 // bodyFault is for a body that did not come whole; most often nobody is left to read it.
 func bodyFault(err error) Fault {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return Fault{codeBadRequest, "the body ended before its declared length"}
+		return Fault{codes.BadRequest, "the body ended before its declared length"}
 	}
-	return Fault{codeBadRequest, "the body could not be read: " + err.Error()}
+	return Fault{codes.BadRequest, "the body could not be read: " + err.Error()}
 }
 
 // bodySlot waits for one of the slots that long bodies share.
@@ -198,7 +199,7 @@ func (s *Server) bodySlot(r *http.Request) (release func(), err error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	case <-full.C:
-		return nil, Fault{codeUnavailable, "too many long bodies at once; try again"}
+		return nil, Fault{codes.Unavailable, "too many long bodies at once; try again"}
 	}
 }
 

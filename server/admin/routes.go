@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 const metricsInFlightMax = 4 // scrapes at once
@@ -51,7 +53,7 @@ func only(next http.Handler, methods []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(methods, r.Method) {
 			w.Header().Set("Allow", allow)
-			answerFault(w, Fault{codeBadMethod, r.URL.Path + " takes " + allow + ", not " + quote(r.Method)})
+			answerFault(w, Fault{codes.MethodNotAllowed, r.URL.Path + " takes " + allow + ", not " + quote(r.Method)})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -67,11 +69,11 @@ func endless(h http.HandlerFunc) http.Handler {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	answerFault(w, Fault{codeNotFound, "there is nothing at " + quote(r.URL.Path)})
+	answerFault(w, Fault{codes.NotFound, "there is nothing at " + quote(r.URL.Path)})
 }
 
 func notBuilt(w http.ResponseWriter, r *http.Request) {
-	answerFault(w, Fault{codeNotBuilt, quote(r.URL.Path) + " is not built yet"})
+	answerFault(w, Fault{codes.NotBuilt, quote(r.URL.Path) + " is not built yet"})
 }
 
 func healthz(w http.ResponseWriter, _ *http.Request) {
@@ -85,7 +87,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		ready, why = false, faultStopping.Message
 	}
 	if !ready {
-		answerFault(w, Fault{codeUnavailable, why})
+		answerFault(w, Fault{codes.Unavailable, why})
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

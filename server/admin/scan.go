@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/native"
 )
 
@@ -19,21 +20,21 @@ func checkJSON(src []byte) error {
 	case native.Valid(src):
 		return nil
 	case len(bytes.Trim(src, blanks)) == 0:
-		return Fault{codeBadRequest, "there is no JSON in it"}
+		return Fault{codes.BadRequest, "there is no JSON in it"}
 	case !utf8.Valid(src):
-		return Fault{codeBadRequest, "it is not valid UTF-8"}
+		return Fault{codes.BadRequest, "it is not valid UTF-8"}
 	}
 	var raw json.RawMessage
 	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(src, &raw)); ok {
-		return Fault{codeBadRequest, fmt.Sprintf("it is not valid JSON: %s (at byte %d)", syntax, syntax.Offset)}
+		return Fault{codes.BadRequest, fmt.Sprintf("it is not valid JSON: %s (at byte %d)", syntax, syntax.Offset)}
 	}
-	return Fault{codeBadRequest, "it is not valid JSON"}
+	return Fault{codes.BadRequest, "it is not valid JSON"}
 }
 
 // expect refuses a JSON value of another kind; kind is as kindOf names it.
 func expect(value []byte, kind string) error {
 	if got := kindOf(value); got != kind {
-		return Fault{codeBadRequest, "it must be " + kind + ", not " + got}
+		return Fault{codes.BadRequest, "it must be " + kind + ", not " + got}
 	}
 	return nil
 }
@@ -71,7 +72,7 @@ func decodeString(value []byte) ([]byte, error) {
 	var scratch []byte
 	s, ok := native.DecodeString(value, &scratch)
 	if !ok {
-		return nil, Fault{codeBadRequest, "it has half of a surrogate pair, which is no character"}
+		return nil, Fault{codes.BadRequest, "it has half of a surrogate pair, which is no character"}
 	}
 	return s, nil
 }
@@ -84,7 +85,7 @@ func decodeBase64(value []byte) ([]byte, error) {
 	var scratch []byte
 	b, ok := native.DecodeBase64(value, &scratch)
 	if !ok {
-		return nil, Fault{codeBadRequest, "it is not base64 (RFC 4648 §4, with padding and no line breaks)"}
+		return nil, Fault{codes.BadRequest, "it is not base64 (RFC 4648 §4, with padding and no line breaks)"}
 	}
 	return b, nil
 }

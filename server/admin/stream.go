@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 // streamAnswer ends a stream. First is the first line that was skipped as bad. Error and Line say what ended the stream before its
@@ -72,7 +74,7 @@ func (st *stream) run(lines *lineReader) streamAnswer {
 		case err == nil:
 			err = st.publish(line)
 		case errors.Is(err, errLineTooLong):
-			err = Fault{codeTooLarge, fmt.Sprintf("the line is longer than %d bytes", lines.lineBytesMax)}
+			err = Fault{codes.TooLarge, fmt.Sprintf("the line is longer than %d bytes", lines.lineBytesMax)}
 		case errors.Is(err, io.EOF):
 			return st.out
 		case st.server.stopping.Err() != nil:
@@ -118,7 +120,7 @@ func (st *stream) publish(line []byte) error {
 
 // endsStream: a fault of the server's meets every line after it too; one of the line's does not.
 func endsStream(code string) bool {
-	return code == codeUnavailable || code == codeInternal
+	return code == codes.Unavailable || code == codes.Internal
 }
 
 func (st *stream) bad(f Fault) {
