@@ -27,6 +27,7 @@ function connect() {
     ws.send(JSON.stringify({ op: 'subscribe', id: 1, topics }));
   });
   ws.on('message', (frame) => {
+    if (left <= 0) return; // closing: what was on its way still comes
     const message = JSON.parse(frame);
     switch (message.op) {
       case undefined:

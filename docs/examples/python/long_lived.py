@@ -53,6 +53,8 @@ class Subscriber:
         app.send(json.dumps({"op": "subscribe", "id": 1, "topics": self.topics}))
 
     def on_message(self, app, frame):
+        if self.finished:
+            return  # closing: what was on its way still comes
         message = json.loads(frame)
         op = message.get("op")
         if op is None:
