@@ -119,6 +119,6 @@ var pubHints = map[string]string{
 	codes.BadTopic:    "a topic has 1 to 255 bytes, no + and no #, and does not begin with $",
 	codes.BadRequest:  `a line is one JSON object: {"topic":"a/b","data":<JSON>}, or "text" or "bin" in place of "data"`,
 	codes.TooLarge:    "limits.message_bytes in the server's configuration is the bound",
-	"forbidden":       "names that begin with $ are the server's own",
+	codes.Forbidden:   "names that begin with $ are the server's own",
 	codes.Unavailable: "the server has no room or is stopping; try again, or slower with --pace",
 }

@@ -8,7 +8,7 @@ import (
 // Error is a refused request: the response that it gets.
 type Error struct {
 	Status  int
-	Code    string   // for programs
+	Code    string   // for programs; one of package codes
 	Message string   // for people
 	Header  []string // complete lines without their CRLF, "Name: value"
 }
