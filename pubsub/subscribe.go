@@ -15,6 +15,9 @@ func (s *Shard) Subscribe(id SubscriberID, name string) (Joined, error) {
 		return Joined{}, ErrBadTopic
 	}
 	u := s.subscribers.At(uint32(id))
+	if int(u.count) >= s.hub.o.SubscriptionsMax && !s.subscribed(id, name) {
+		return Joined{}, ErrTooManySubs // before the topic is made: a refusal leaves nothing behind
+	}
 	t, err := s.hub.hold(name)
 	if err != nil {
 		return Joined{}, err
@@ -25,10 +28,6 @@ func (s *Shard) Subscribe(id SubscriberID, name string) (Joined, error) {
 		t.mu.Unlock()
 		return joined, nil
 	}
-	if int(u.count) >= s.hub.o.SubscriptionsMax {
-		t.mu.Unlock()
-		return Joined{}, ErrTooManySubs
-	}
 	if !ok {
 		l = s.newLocal(t)
 	}
@@ -36,6 +35,15 @@ func (s *Shard) Subscribe(id SubscriberID, name string) (Joined, error) {
 	s.catchUp(l)
 	s.add(uint32(id), l)
 	return Joined{Epoch: s.hub.o.Epoch, Seq: s.locals.At(l).prev}, nil
+}
+
+func (s *Shard) subscribed(id SubscriberID, name string) bool {
+	t := s.hub.lookup(name)
+	if t == nil {
+		return false
+	}
+	l, ok := s.byTopic[t]
+	return ok && s.find(uint32(id), l) != 0
 }
 
 // newLocal sets interest at the head. The caller holds the topic's lock.
