@@ -68,7 +68,7 @@ func (b *backend) Ready() (ready bool, why string) {
 	switch {
 	case b.draining.Load():
 		return false, "draining"
-	case int64(b.poller.Connections()) >= b.connectionsMax:
+	case b.admitted.Load() >= b.connectionsMax:
 		return false, "full"
 	default:
 		return true, ""

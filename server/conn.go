@@ -152,4 +152,5 @@ func (w *worker) closed(c *poller.Conn) {
 		w.endpoints.At(h).Release()
 		w.endpoints.Free(h)
 	}
+	w.dismiss(c)
 }

@@ -40,6 +40,7 @@ type Server struct {
 	publish   permissions
 
 	connectionsMax int64
+	admitted       atomic.Int64 // connections that are past their upgrade, connectionsMax at most
 	draining       atomic.Bool
 	started        chan struct{}
 	adminAddr      string // set before started is closed

@@ -54,13 +54,11 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 		return err
 	}
 	w.out = out
-	if err := w.admit(); err != nil {
+	if err := w.admit(c, e.kind); err != nil {
 		return err
 	}
-	c.Kind = e.kind
 	if err := w.protocols[e.kind].Open(w.peerOf(c), r); err != nil {
 		w.leave(c)
-		c.Kind = connHTTP
 		return err
 	}
 	w.send(c, out)
@@ -83,15 +81,26 @@ func (w *worker) route(path string) (endpoint, *http1.Error) {
 	}
 }
 
-// admit refuses connections that are one too many, or that come while the server drains.
-func (w *worker) admit() *http1.Error {
+// admit makes a connection one of its kind. It refuses those that are one too many, or that come while the
+// server drains. Only who is past this counts: a crowd that has just connected must not refuse itself.
+func (w *worker) admit(c *poller.Conn, kind uint8) *http1.Error {
 	if w.s.draining.Load() {
 		return refuseDraining
 	}
-	if int64(w.s.poller.Connections()) > w.s.connectionsMax {
+	if w.s.admitted.Add(1) > w.s.connectionsMax {
+		w.s.admitted.Add(-1)
 		return refuseFull
 	}
+	c.Kind = kind
 	return nil
+}
+
+// dismiss is the opposite of admit.
+func (w *worker) dismiss(c *poller.Conn) {
+	if c.Kind != connHTTP {
+		w.s.admitted.Add(-1)
+		c.Kind = connHTTP
+	}
 }
 
 // refuse answers a request that does not become a WebSocket, and ends the connection. The query is never
@@ -108,8 +117,11 @@ func (w *worker) readyz(c *poller.Conn, r *http1.Request) *http1.Error {
 	if m := string(r.Method); m != "GET" && m != "HEAD" {
 		return &http1.Error{Status: 405, Code: codes.MethodNotAllowed, Message: "GET only", Header: []string{"Allow: GET, HEAD"}}
 	}
-	if err := w.admit(); err != nil {
-		return err
+	switch {
+	case w.s.draining.Load():
+		return refuseDraining
+	case w.s.admitted.Load() >= w.s.connectionsMax:
+		return refuseFull
 	}
 	w.out = http1.AppendResponse(w.out[:0], 200, "application/json", []byte(`{"ready":true}`))
 	if string(r.Method) == "HEAD" {
@@ -120,12 +132,13 @@ func (w *worker) readyz(c *poller.Conn, r *http1.Request) *http1.Error {
 	return nil
 }
 
-// leave takes back the subscriptions of a request that was refused half-way.
+// leave takes back the subscriptions and the place of a request that was refused half-way.
 func (w *worker) leave(c *poller.Conn) {
 	if id := c.User[userSubscriber]; id != 0 {
 		w.shard.Remove(pubsub.SubscriberID(id))
 	}
 	c.User = [3]uint32{}
+	w.dismiss(c)
 }
 
 var (

@@ -126,11 +126,17 @@ func (p *process) terminate() {
 	if p.cmd == nil {
 		return
 	}
-	cmd := p.cmd
-	p.cmd = nil
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Errorf("SIGTERM: %v", err)
 	}
+	p.left()
+}
+
+// left waits for the end of a process that was sent a signal. It must leave with 0.
+func (p *process) left() {
+	p.t.Helper()
+	cmd := p.cmd
+	p.cmd = nil
 	select {
 	case <-p.logged:
 	case <-time.After(patience):
