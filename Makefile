@@ -38,7 +38,7 @@ demo: build ## run the server with its built-in feed, and say where to look
 	@exec bin/megawire serve --demo
 
 .PHONY: test
-test: deps check build test-go ## install what the tests need, then run all of them (what CI runs)
+test: deps check build test-go test-interop test-count ## install what the tests need, then run all of them (what CI runs)
 
 .PHONY: test-short
 test-short: check ## run the Go tests that need nothing installed
@@ -55,8 +55,18 @@ test-go: ## run the Go tests under the race detector
 	@mkdir -p bin
 	go test -race -v -timeout 12m $(TESTFLAGS) ./... 2>&1 | tee bin/test.log \
 		| { grep -vE '^(=== | +--- PASS)' || true; }
+
+# -count 1: what these tests start is not seen by the cache of test results.
+.PHONY: test-interop
+test-interop: ## run the tests with real clients and a real browser
+	@mkdir -p bin
+	go test -tags interop -v -count 1 -timeout 10m $(TESTFLAGS) ./internal/interop/... 2>&1 | tee bin/interop.log \
+		| { grep -vE '^(=== | +--- PASS)' || true; }
+
+.PHONY: test-count
+test-count:
 	@awk '/^ *--- PASS/ { p++ } /^ *--- SKIP/ { s++; print } \
-		END { printf "%d tests passed, %d skipped\n", p, s; exit p == 0 }' bin/test.log
+		END { printf "%d tests passed, %d skipped\n", p, s; exit p == 0 }' bin/test.log bin/interop.log
 
 .PHONY: check
 check: ## gofmt, go vet

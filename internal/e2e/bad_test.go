@@ -243,6 +243,7 @@ func TestBadUpgrades(t *testing.T) {
 		{"a pattern, which is not built yet", upgradeRequest("/ws?topics=open/%23"), 400, "bad_topic", "", "", "not built yet"},
 		{"a pattern on /raw", upgradeRequest("/raw/open/+"), 400, "bad_topic", "", "", ""},
 		{"what is left of a # that was not escaped", upgradeRequest("/ws?topics=open/"), 400, "bad_topic", "", "", "%23"},
+		{"what is left of a single # that was not escaped", upgradeRequest("/ws?topics="), 400, "bad_topic", "", "", "%23"},
 		{"a topic that is not UTF-8", upgradeRequest("/ws?topics=open/%FF"), 400, "bad_topic", "", "", "UTF-8"},
 		{"a wrong escape", upgradeRequest("/raw/open/%zz"), 400, "bad_topic", "", "", ""},
 		{"an empty topic", upgradeRequest("/raw/"), 400, "bad_topic", "", "", "at least one byte"},

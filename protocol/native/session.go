@@ -38,8 +38,8 @@ func (n *Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
 	if count > 1 {
 		return badTopics("the parameter topics stands more than once: separate topics by commas")
 	}
-	if bytes.HasSuffix(list, []byte("/")) {
-		return badTopics("the last level of topics is empty: a # in a URL is written %23")
+	if len(list) == 0 || bytes.HasSuffix(list, []byte("/")) {
+		return badTopics("topics ends in an empty level: if a # was meant, it is written %23 in a URL")
 	}
 	var refused *http1.Error
 	http1.SplitList(list, func(raw []byte) bool {
