@@ -146,9 +146,7 @@ func (c *Conn) receive(p []byte) {
 	} else {
 		c.dropInput()
 	}
-	if err := c.flush(); err != nil {
-		l.poller.o.Handler.Overflow(c)
-	}
+	c.flush()
 	if c.state == finishing && c.stall == 0 {
 		c.endOutput()
 	}

@@ -26,8 +26,6 @@ type Handler interface {
 	Due(c *Conn)
 	// Drained: all that a stalled connection held has gone to the kernel.
 	Drained(c *Conn)
-	// Overflow: replies of Data did not fit in what may wait for a stalled connection; some are lost.
-	Overflow(c *Conn)
 	// Closed: the connection is gone. c is good for this call.
 	Closed(c *Conn)
 	// Turn: one slice of work. Further connections' events come before the next one. After a panic the

@@ -31,18 +31,16 @@ func (c *Conn) Send(p []byte) error {
 			l.out = append(l.out, p...)
 			return nil
 		}
-		if err := c.flush(); err != nil {
-			return err
-		}
+		c.flush()
 	}
 	return c.send(p)
 }
 
-// flush writes the replies that gathered during Data.
-func (c *Conn) flush() error {
+// flush writes the replies that gathered during Data. They gather only while nothing waits, so they fit.
+func (c *Conn) flush() {
 	p := c.loop.out
 	c.loop.out = p[:0]
-	return c.send(p)
+	_ = c.send(p)
 }
 
 func (c *Conn) send(p []byte) error {
@@ -68,7 +66,7 @@ func (c *Conn) TryWrite(p []byte) int {
 		return len(p)
 	}
 	if l := c.loop; l.reading == c && len(l.out) > 0 {
-		_ = c.flush() // cannot be full: nothing waits yet
+		c.flush()
 		if c.state != open {
 			return len(p)
 		}

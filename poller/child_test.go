@@ -1,0 +1,3 @@
+package poller
+
+func runChild() bool { return false }
