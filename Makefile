@@ -73,6 +73,27 @@ check: ## gofmt, go vet
 	@bad="$$(gofmt -l $(GOFILES))"; if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
 	go vet ./...
 
+# BENCHFLAGS go to every run, as in: make bench BENCHFLAGS='--servers megawire,floor,gws --workloads ticker-100k'
+BENCHFLAGS ?=
+
+.PHONY: bench-quick
+bench-quick: build ## compare with the floor and Bun, in under three minutes: a first impression
+	./bench/install.sh quick
+	rm -rf bin/bench-quick
+	go run ./bench/cmd/bench run --quick --rounds 1 --servers megawire,floor,bun --out bin/bench-quick $(BENCHFLAGS)
+
+.PHONY: bench-deps
+bench-deps: ## install the servers to compare with (Debian, npm, Go modules)
+	./bench/install.sh
+
+.PHONY: bench
+bench: build bench-deps ## compare with all peers, for hours; results go to bench/results
+	go run ./bench/cmd/bench run --workloads compare,growth $(BENCHFLAGS)
+
+.PHONY: bench-report
+bench-report: ## write docs/benchmarks.md from RESULTS, a folder in bench/results
+	go run ./bench/cmd/bench report $(RESULTS)
+
 .PHONY: bench-go
 bench-go: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...

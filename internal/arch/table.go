@@ -40,6 +40,9 @@ var imports = map[string][]string{
 	"client":  {"codec/codes", "codec/native"},
 	"loadgen": {"codec/http1", "codec/native", "codec/ws", "poller"},
 
+	"bench":           {}, // starts programs, imports none of what they are made of
+	"bench/cmd/bench": {"bench"},
+
 	"cmd/megawire": {"server", "server/config", "client", "codec/codes", "internal/buildinfo"},
 	"cmd/loadgen":  {"loadgen", "internal/buildinfo"},
 

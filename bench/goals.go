@@ -1,0 +1,80 @@
+package bench
+
+import "fmt"
+
+// goal is what Megawire set itself: a bound for a metric, or for its ratio to that of another subject.
+type goal struct {
+	what   string
+	server string
+	load   string // workload
+	metric string
+	of     subject // the zero value: the metric itself counts
+	least  bool    // bound is the least there may be; else the most
+	bound  float64
+}
+
+const us = "megawire"
+
+var goals = []goal{
+	{what: "idle connection, bytes", server: us, load: "idle", metric: "bytes25", bound: 600},
+	{what: "broadcast: CPU a delivery, of the floor's", server: us, load: "broadcast-5000", metric: "cpu", of: subject{Floor, "broadcast-5000"}, bound: 1.05},
+	{what: "ticker at 100k/s: CPU a delivery, of the floor's", server: us, load: "ticker-100k", metric: "cpu", of: subject{Floor, "ticker-100k"}, bound: 1.05},
+	{what: "ticker at 100k/s: p99, of the floor's", server: us, load: "ticker-100k", metric: "p99", of: subject{Floor, "ticker-100k"}, bound: 1.5},
+	{what: "two loops: CPU a delivery, of one loop's", server: "megawire-2", load: "broadcast-5000", metric: "cpu", of: subject{us, "broadcast-5000"}, bound: 1.15},
+	{what: "echo: CPU a message, of the floor's", server: us, load: "echo", metric: "cpu", of: subject{Floor, "echo"}, bound: 1.05},
+}
+
+// reached is a goal and what came of it.
+type reached struct {
+	goal
+	found summary
+}
+
+func (g *reached) met() bool {
+	if g.least {
+		return g.found.Median >= g.bound
+	}
+	return g.found.Median <= g.bound
+}
+
+func (g *reached) text(v float64) string {
+	m := Metric{Digits: 2}
+	if v >= 100 {
+		m.Digits = 0
+	}
+	return m.format(v)
+}
+
+// judge holds the results against the goals, and leaves out those that nothing was measured for.
+func (r *Results) judge() []reached {
+	var all []reached
+	for _, g := range goals {
+		m, err := findMetric(g.load, g.metric)
+		if err != nil {
+			panic(err) // the table above names what does not exist
+		}
+		s := subject{g.server, g.load}
+		found := r.summary(s, m)
+		if g.of != (subject{}) {
+			found = r.ratio(s, g.of, m)
+		}
+		if found.N > 0 {
+			all = append(all, reached{g, found})
+		}
+	}
+	return all
+}
+
+func findMetric(workload, name string) (*Metric, error) {
+	for _, w := range Workloads() {
+		if w.Name != workload {
+			continue
+		}
+		for i := range w.Metrics {
+			if w.Metrics[i].Name == name {
+				return &w.Metrics[i], nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("bench: workload %q has no metric %q", workload, name)
+}

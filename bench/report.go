@@ -1,0 +1,240 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// Report writes everything that is made of results into a folder of documentation: the parts of benchmarks.md that stand
+// between markers, <!-- bench:NAME --> and <!-- /bench:NAME -->, and the plots in img/. What is written by hand around the
+// markers stays.
+func (r *Results) Report(docs string) error {
+	file := filepath.Join(docs, "benchmarks.md")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(docs, "img"), 0o755); err != nil {
+		return err
+	}
+	for name, svg := range r.plots() {
+		if err := os.WriteFile(filepath.Join(docs, "img", name), svg, 0o644); err != nil {
+			return err
+		}
+	}
+	page := string(text)
+	for _, part := range []struct{ name, text string }{
+		{"goals", r.goalsTable()}, {"tables", r.Tables("img")}, {"growth", r.growthTables("img")}, {"host", r.hostTable()},
+	} {
+		if page, err = replace(page, part.name, part.text); err != nil {
+			return fmt.Errorf("bench: %s: %w", file, err)
+		}
+	}
+	return os.WriteFile(file, []byte(page), 0o644)
+}
+
+// replace puts text between the markers of a name.
+func replace(page, name, text string) (string, error) {
+	begin, end := "<!-- bench:"+name+" -->", "<!-- /bench:"+name+" -->"
+	before, rest, found := strings.Cut(page, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return page, errors.New("there is no " + begin + " … " + end)
+	}
+	return before + begin + "\n" + text + end + after, nil
+}
+
+// Tables is a table for each workload that was run. img is where plots stand, seen from the page; "" leaves them out.
+func (r *Results) Tables(img string) string {
+	var b strings.Builder
+	for _, w := range Workloads() {
+		if w.Set != Compare || len(r.rows(&w)) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", w.Title, w.About)
+		if img != "" {
+			fmt.Fprintf(&b, "![%s](%s)\n\n", w.Title, path.Join(img, plotName(&w)))
+		}
+		b.WriteString(r.table(&w))
+	}
+	return b.String()
+}
+
+// row is a server in a workload's table.
+type row struct {
+	server Server
+	standing
+}
+
+// rows are the servers that went through a workload.
+func (r *Results) rows(w *Workload) []row {
+	var rows []row
+	for _, s := range Servers {
+		if t := r.standing(subject{s.Name, w.Name}); t.runs > 0 {
+			rows = append(rows, row{s, t})
+		}
+	}
+	return rows
+}
+
+func (r *Results) table(w *Workload) string {
+	var b, remarks strings.Builder
+	head, rule := "| server |", "|---|"
+	for i := range w.Metrics {
+		head += " " + w.Metrics[i].Title + " |"
+		rule += "---:|"
+		if w.Metrics[i].Ratio {
+			head += " × floor |"
+			rule += "---:|"
+		}
+	}
+	b.WriteString(head + " rounds |\n" + rule + "---:|\n")
+	for _, row := range r.rows(w) {
+		mark := ""
+		if row.limited*2 > row.runs {
+			mark = " *"
+		}
+		fmt.Fprintf(&b, "| %s%s |", row.server.Title, mark)
+		for i := range w.Metrics {
+			b.WriteString(r.cells(subject{row.server.Name, w.Name}, &w.Metrics[i]))
+		}
+		fmt.Fprintf(&b, " %d |\n", row.runs-row.failed)
+		if n := row.failed + row.faulty; n > 0 {
+			fmt.Fprintf(&remarks, "\n%s: %d of %d runs failed or had faults: %s\n", row.server.Title, n, row.runs, short(row.why))
+		}
+		if mark != "" && !strings.Contains(remarks.String(), "\n\\*") {
+			remarks.WriteString("\n\\* the load client was the limit, not the server: compare CPU.\n")
+		}
+	}
+	return b.String() + remarks.String()
+}
+
+// cells are a metric's, with its ratio where it has one.
+func (r *Results) cells(s subject, m *Metric) string {
+	v := r.summary(s, m)
+	text := " – |"
+	if v.N > 0 {
+		text = " " + m.format(v.Median) + spread(m, v) + " |"
+	}
+	if !m.Ratio {
+		return text
+	}
+	of := Metric{Digits: 2}
+	switch q := r.ratio(s, subject{Floor, s.Workload}, m); {
+	case s.Server == Floor && v.N > 0:
+		return text + " 1 |"
+	case q.N > 0:
+		return text + " " + of.format(q.Median) + spread(&of, q) + " |"
+	}
+	return text + " – |"
+}
+
+func spread(m *Metric, s summary) string {
+	if s.N < 2 {
+		return ""
+	}
+	return " (" + m.format(s.Low) + " to " + m.format(s.High) + ")"
+}
+
+func short(text string) string {
+	const most = 200
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return text
+}
+
+func (r *Results) goalsTable() string {
+	var b strings.Builder
+	b.WriteString("\n| goal | bound | found | |\n|---|---:|---:|---|\n")
+	for _, g := range r.judge() {
+		sign, verdict := "≤", "**missed**"
+		if g.least {
+			sign = "≥"
+		}
+		if g.met() {
+			verdict = "met"
+		}
+		between := ""
+		if g.found.N > 1 {
+			between = " (" + g.text(g.found.Low) + " to " + g.text(g.found.High) + ")"
+		}
+		fmt.Fprintf(&b, "| %s | %s %s | %s%s | %s |\n", g.what, sign, g.text(g.bound), g.text(g.found.Median), between, verdict)
+	}
+	return b.String() + "\n"
+}
+
+func (r *Results) growthTables(img string) string {
+	var b strings.Builder
+	for _, s := range grows {
+		points := r.points(s.name)
+		if len(points) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", "By "+s.title, s.about)
+		if img != "" {
+			fmt.Fprintf(&b, "![by %s](%s)\n\n", s.title, path.Join(img, "bench-growth-"+s.name+".svg"))
+		}
+		fmt.Fprintf(&b, "| %s |", s.title)
+		rule := "\n|---:|"
+		for i := range points[0].Metrics {
+			fmt.Fprintf(&b, " %s |", points[0].Metrics[i].Title)
+			rule += "---:|"
+		}
+		b.WriteString(rule + "\n")
+		for _, w := range points {
+			b.WriteString("| " + (&Metric{}).format(w.X) + " |")
+			for i := range w.Metrics {
+				m := w.Metrics[i]
+				m.Ratio = false
+				b.WriteString(r.cells(subject{us, w.Name}, &m))
+			}
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}
+
+// points are the workloads of a series that were run, in its order.
+func (r *Results) points(series string) []Workload {
+	var found []Workload
+	for _, w := range grown() {
+		if w.Series == series && len(r.rows(&w)) > 0 {
+			found = append(found, w)
+		}
+	}
+	return found
+}
+
+func (r *Results) hostTable() string {
+	h := &r.Host
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n| | |\n|---|---|\n| when | %s |\n| CPU | %s, %d cores |\n| memory | %d MB |\n| system | %s, Linux %s |\n",
+		h.Time.Format("2006-01-02 15:04 MST"), h.CPU, h.Cores, h.MemoryMB, h.OS, h.Kernel)
+	fmt.Fprintf(&b, "| open files | %d soft, %d hard |\n| Go, commit | %s, %s |\n", h.Files[0], h.Files[1], h.Go, h.Commit)
+	fmt.Fprintf(&b, "| raw results | [%s](../%s) |\n", r.Dir, r.Dir)
+	b.WriteString("\n| server | version | how it broadcasts |\n|---|---|---|\n")
+	for _, s := range Servers {
+		version, ok := h.Versions[s.Name]
+		if !ok {
+			version = "not run: " + h.Missing[s.Name]
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.Title, strings.ReplaceAll(version, "|", "/"), s.How)
+	}
+	names := make([]string, 0, len(h.Sysctl))
+	for name := range h.Sysctl {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	b.WriteString("\n| kernel setting | value |\n|---|---|\n")
+	for _, name := range names {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, h.Sysctl[name])
+	}
+	return b.String() + "\n"
+}

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"slices"
+	"time"
+)
+
+// Set is a group of workloads that are run together.
+type Set string
+
+const (
+	Compare Set = "compare" // all servers side by side
+	Growth  Set = "growth"  // one server, something growing
+)
+
+// Workload is one thing that servers are made to do.
+type Workload struct {
+	Name  string
+	Title string // of its table and plot
+	About string // what is done, in a sentence or two
+	Set   Set
+
+	Needs string        // which of a server's URLs it drives: topics or echo
+	Args  []string      // loadgen's command and flags
+	Long  []string      // further flags of a full run
+	Quick []string      // and of a quick one; nil: it is left out there
+	Limit time.Duration // when a run is given up
+
+	Metrics []Metric // what its table shows; the first one is drawn
+
+	Series string  // growth: what grows
+	X      float64 // growth: how large it is here
+}
+
+// Metric is one figure of loadgen's result.
+type Metric struct {
+	Name   string
+	Title  string  // with the unit
+	Path   string  // where it stands in the result, as in server.rss_samples.0.bytes
+	Scale  float64 // what to multiply it by; 0: nothing
+	Digits int     // behind the point
+	More   bool    // more is better
+	Ratio  bool    // the table shows the ratio to the floor beside it
+}
+
+// URLs of servers that workloads need.
+const (
+	needTopics = "topics"
+	needEcho   = "echo"
+)
+
+var (
+	rate      = Metric{Name: "rate", Title: "deliveries/s", Path: "window.deliveries_per_s", More: true}
+	cpu       = Metric{Name: "cpu", Title: "CPU-µs a delivery", Path: "server.cpu_us_per_delivery", Digits: 2, Ratio: true}
+	p50       = Metric{Name: "p50", Title: "p50 ms", Path: "latency.p50_ms", Digits: 2}
+	p99       = Metric{Name: "p99", Title: "p99 ms", Path: "latency.p99_ms", Digits: 2, Ratio: true}
+	busy      = Metric{Name: "load", Title: "load client busy %", Path: "generator.busy_share.0", Scale: 100}
+	rss       = Metric{Name: "rss", Title: "RSS at the end, MB", Path: "server.rss_end_bytes", Scale: 1e-6, Digits: 1}
+	openBytes = Metric{Name: "bytes", Title: "RSS a connection, bytes", Path: "server.rss_bytes_per_connection", Ratio: true}
+)
+
+// rssAfter is the memory a connection at the n-th of loadgen's samples.
+func rssAfter(n, seconds string) Metric {
+	return Metric{
+		Name: "bytes" + seconds, Title: "bytes a connection after " + seconds + " s",
+		Path: "server.rss_samples." + n + ".bytes_per_connection", Ratio: true,
+	}
+}
+
+// compared are the workloads that all servers go through.
+var compared = []Workload{
+	{
+		Name: "idle", Title: "Memory of an idle connection", Set: Compare, Needs: needTopics,
+		About: "15,000 connections, each subscribed to one of 1,000 topics: growth of the server's resident memory a connection.",
+		Args:  []string{"idle", "-n", "15000", "--topics", "1000"},
+		Long:  []string{"--hold", "28s"}, Quick: []string{"--hold", "6s"}, Limit: 2 * time.Minute,
+		Metrics: []Metric{rssAfter("0", "5"), rssAfter("1", "25")},
+	},
+	{
+		Name: "broadcast-5000", Title: "Broadcast to 5,000", Set: Compare, Needs: needTopics,
+		About: "5,000 subscribers of one topic, 128 bytes; the next message goes out when everybody has the last one.",
+		Args:  []string{"fanout", "-n", "5000"},
+		Long:  []string{"--warmup", "1s", "-d", "5s"}, Quick: []string{"--warmup", "500ms", "-d", "2s"}, Limit: time.Minute,
+		Metrics: []Metric{rate, cpu, p99, busy},
+	},
+	{
+		Name: "broadcast-1000", Title: "Broadcast to 1,000", Set: Compare, Needs: needTopics,
+		About: "The same with 1,000 subscribers.",
+		Args:  []string{"fanout", "-n", "1000"},
+		Long:  []string{"--warmup", "1s", "-d", "5s"}, Quick: []string{"--warmup", "500ms", "-d", "2s"}, Limit: time.Minute,
+		Metrics: []Metric{rate, cpu, p99, busy},
+	},
+	{
+		Name: "ticker-100k", Title: "Ticker at 100,000 deliveries/s", Set: Compare, Needs: needTopics,
+		About: "5,000 clients, each subscribed to 20 of 1,000 topics at random; messages at planned instants, latency counted from those.",
+		Args:  []string{"fanout", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "100000"},
+		Long:  []string{"--warmup", "1s", "-d", "6s"}, Quick: []string{"--warmup", "1s", "-d", "3s"}, Limit: time.Minute,
+		Metrics: []Metric{p99, p50, cpu, rate, busy},
+	},
+	{
+		Name: "echo", Title: "Echo", Set: Compare, Needs: needEcho,
+		About: "1,000 connections, one message of 128 bytes in flight on each, sent back by the server.",
+		Args:  []string{"echo", "-n", "1000"},
+		Long:  []string{"--warmup", "1s", "-d", "5s"}, Quick: []string{"--warmup", "500ms", "-d", "2s"}, Limit: time.Minute,
+		Metrics: []Metric{
+			{Name: "rate", Title: "messages/s", Path: "window.deliveries_per_s", More: true},
+			{Name: "cpu", Title: "CPU-µs a message", Path: "server.cpu_us_per_delivery", Digits: 2, Ratio: true}, p99, busy,
+		},
+	},
+}
+
+// Workloads are all there are.
+func Workloads() []Workload { return slices.Concat(compared, grown()) }
+
+// flags are the arguments for loadgen, without the URL.
+func (w *Workload) flags(quick bool) []string {
+	if quick {
+		return slices.Concat(w.Args, w.Quick)
+	}
+	return slices.Concat(w.Args, w.Long)
+}
