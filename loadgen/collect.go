@@ -7,11 +7,12 @@ func (r *runner) collect() {
 	res := r.result
 	res.Connections.Wanted = r.plan.Connections
 	head := r.heads()
-	latency := newLatency()
 	var busy []float64
 	for _, l := range r.loops {
-		if r.plan.Workload == Fanout {
+		if r.plan.Workload.publishes() {
+			r.collectClasses(l, head)
 			l.finishLedger(head)
+			r.collectVerdicts(l)
 		}
 		if r.plan.Workload == Echo {
 			l.ledger.Lost += uint64(l.echo.waiting)
@@ -19,7 +20,6 @@ func (r *runner) collect() {
 		res.Verdict.add(&l.ledger.Verdict)
 		res.LostAtEnd += l.ledger.tail
 		res.Expected += l.expected - l.excused
-		latency.Merge(l.record.latency)
 		r.collectConnections(l)
 		busy = append(busy, r.collectWindow(l))
 	}
@@ -31,11 +31,47 @@ func (r *runner) collect() {
 	if w.MessagesPerRead > 0 {
 		w.MessagesPerRead = float64(w.Deliveries) / w.MessagesPerRead
 	}
-	res.Latency = newLatencyResult(latency)
 	res.Generator.BusyShare = busy
 	r.collectPublished()
 	r.collectServer()
-	res.judge()
+}
+
+// collectClasses notes how the connections of each class stand, before what is missing counts as lost.
+func (r *runner) collectClasses(l *loop, head func(topic int) uint64) {
+	if r.plan.Workload != Slow {
+		return
+	}
+	res := r.result
+	if res.Classes == nil {
+		for c, n := range r.plan.inClasses() {
+			res.Classes = append(res.Classes, Class{Class: class(c).String(), Connections: n})
+		}
+	}
+	for n := range len(l.ledger.places) / l.ledger.size {
+		if l.ledger.upToDate(n, head) {
+			res.Classes[l.conns[n].class].UpToDate++
+		}
+	}
+	for c, n := range l.record.droppedOf {
+		res.Classes[c].Dropped += n
+	}
+}
+
+// collectVerdicts shares out what the ledger found among the classes; the loop's last message was judged.
+func (r *runner) collectVerdicts(l *loop) {
+	if r.result.Classes == nil {
+		return
+	}
+	rest := l.ledger.Verdict
+	for c := range l.verdicts {
+		if class(c) != healthy {
+			r.result.Classes[c].Verdict.add(&l.verdicts[c])
+			var none Verdict
+			none.addChange(&l.verdicts[c], &rest)
+			rest = none
+		}
+	}
+	r.result.Classes[healthy].Verdict.add(&rest)
 }
 
 // heads gives the newest seq of each topic. Where the server refused messages without saying which, the newest that any
@@ -57,7 +93,11 @@ func (r *runner) heads() func(topic int) uint64 {
 
 func (l *loop) finishLedger(head func(topic int) uint64) {
 	for n := range len(l.ledger.places) / l.ledger.size {
+		before := l.ledger.Verdict
 		l.ledger.finish(n, head)
+		if c := l.conns[n].class; c != healthy {
+			l.verdicts[c].addChange(&before, &l.ledger.Verdict)
+		}
 	}
 }
 
@@ -84,7 +124,7 @@ func (r *runner) collectWindow(l *loop) float64 {
 	w.Deliveries += e.delivered - b.delivered
 	w.BytesPerS += float64(e.bytesIn - b.bytesIn)
 	w.MessagesPerRead += float64(e.reads - b.reads)
-	return max(0, 1-float64(e.waited-b.waited)/float64(e.at-b.at))
+	return b.busyUntil(e)
 }
 
 func (r *runner) collectPublished() {
@@ -93,7 +133,7 @@ func (r *runner) collectPublished() {
 		return
 	}
 	r.result.Loop = "open"
-	out := &Published{Sent: p.sent, Refused: p.refusedN, Refusals: p.refusals, TimedOut: p.timeouts}
+	out := &Published{Sent: p.sent, Unsent: p.unsent, Refused: p.refusedN, Refusals: p.refusals, TimedOut: p.timeouts}
 	if p.pacer == nil {
 		r.result.Loop = "closed"
 		round := newLatencyResult(p.rounds)

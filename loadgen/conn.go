@@ -26,6 +26,9 @@ type conn struct {
 	fd      int32
 	state   connState
 	publish bool // the publisher's
+	class   class
+	stage   uint8  // answers to the opening that were read
+	answers uint16 // to the subscription that are still to come, of a driver that does not name topics
 	since   int64
 	rest    []byte // an incomplete message
 	out     []byte // what the kernel has not taken
@@ -38,7 +41,14 @@ func (l *loop) connect(n int, target target) {
 	if c.publish && l.plan.Via == ViaHTTP {
 		from = sources{} // the admin API may listen where the many addresses do not reach
 	}
-	fd, err := dial(target.addr, from, l.number(n))
+	number, receive := l.number(n), 0
+	if l.shaking != nil {
+		number = l.shaking.begun*l.plan.Loops + l.id // so that a source's ports have time to rest
+	}
+	if c.class != healthy {
+		receive = l.plan.ReceiveBuffer
+	}
+	fd, err := dial(target.addr, from, number, receive)
 	if err != nil {
 		c.state = closed
 		var limit *LimitError
@@ -50,7 +60,9 @@ func (l *loop) connect(n int, target target) {
 	}
 	c.fd, c.state, c.since = int32(fd), connecting, l.now
 	l.descriptors++
-	l.opening = append(l.opening, int32(n))
+	if l.shaking == nil {
+		l.opening = append(l.opening, int32(n))
+	}
 	if err := l.add(fd, n, interest); err != nil {
 		l.end(n, c, err.Error())
 	}
@@ -70,7 +82,7 @@ func (l *loop) event(n int, c *conn, events uint32) {
 	} else if len(c.out) > 0 && events&unix.EPOLLOUT != 0 {
 		l.flush(n, c)
 	}
-	if c.fd >= 0 && events&^uint32(unix.EPOLLOUT) != 0 {
+	if c.fd >= 0 && events&^uint32(unix.EPOLLOUT) != 0 && !l.slow.holds(c) {
 		// The end of a stream is no news once it was told of, so it must be read up to.
 		l.read(n, c, events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
 	}
@@ -90,36 +102,82 @@ func (l *loop) connected(n int, c *conn) {
 	}
 }
 
-// shake reads the answer to the opening; it returns how many bytes that took.
+// shakes reads the answers to the opening; it returns how many bytes they took.
+func (l *loop) shakes(n int, c *conn, b []byte) int {
+	off := 0
+	for c.state == handshaking {
+		used := l.shake(n, c, b[off:])
+		off += used
+		if used == 0 {
+			break
+		}
+	}
+	return off
+}
+
+// shake reads one answer to the opening; it returns how many bytes that took.
 func (l *loop) shake(n int, c *conn, b []byte) int {
 	d := l.driverOf(c)
-	used, done, err := d.opened(b, l.number(n))
+	used, out, done, err := d.opened(b, l.number(n), int(c.stage), l.scratch[:0])
+	l.scratch = out
 	if err != nil {
 		l.end(n, c, "handshake: "+err.Error())
 		return len(b)
 	}
-	if !done {
-		return 0
+	if used > 0 {
+		c.stage++
 	}
-	if !c.publish && l.plan.Workload != Echo {
-		c.state = subscribing
-		l.drawn = l.ledger.draw(l.drawn[:0], n, l.number(n), l.plan.Subscriptions, l.plan.Topics, l.plan.Seed)
-		l.scratch = d.appendSubscribe(l.scratch[:0], l.drawn)
-		l.write(n, c, l.scratch)
-		return used
+	l.write(n, c, out)
+	switch {
+	case !done || c.fd < 0:
+	case l.shaking != nil:
+		l.shaking.shaken(l, n, c)
+	case !c.publish && l.plan.Workload != Echo:
+		l.subscribe(n, c, d)
+	default:
+		l.opened(c)
 	}
-	l.opened(c)
 	return used
+}
+
+func (l *loop) subscribe(n int, c *conn, d driver) {
+	c.state = subscribing
+	l.drawn = l.ledger.draw(l.drawn[:0], n, l.number(n), l.plan.Subscriptions, l.plan.Topics, l.plan.Seed)
+	var answers int
+	l.scratch, answers = d.appendSubscribe(l.scratch[:0], l.drawn)
+	c.answers = uint16(answers)
+	l.write(n, c, l.scratch)
+	if answers == 0 && c.fd >= 0 {
+		l.subscribedBlindly(n, c)
+	}
 }
 
 // readsMax bounds what is read from one connection before the others have their turn.
 const readsMax = 4
 
-// read takes what has come, up to the end of the stream if ended says that there is one.
+// read takes what has come, up to the end of the stream if ended says that there is one. What a slow connection brings is
+// counted apart.
 func (l *loop) read(n int, c *conn, ended bool) {
+	if c.class == healthy {
+		l.readUp(n, c, ended)
+		return
+	}
+	class := c.class
+	before := l.ledger.Verdict
+	l.record.class = class
+	l.readUp(n, c, ended)
+	l.record.class = healthy
+	l.verdicts[class].addChange(&before, &l.ledger.Verdict)
+}
+
+func (l *loop) readUp(n int, c *conn, ended bool) {
 	for range readsMax {
 		kept := copy(l.room(len(c.rest)), c.rest)
-		got, errno := readRaw(int(c.fd), l.buf[kept:])
+		room := l.buf[kept:]
+		if allowance := l.slow.allowance; allowance > 0 {
+			room = room[:min(len(room), allowance)]
+		}
+		got, errno := readRaw(int(c.fd), room)
 		switch {
 		case errno == unix.EAGAIN:
 			return
@@ -130,8 +188,7 @@ func (l *loop) read(n int, c *conn, ended bool) {
 			l.hungUp(n, c)
 			return
 		}
-		l.record.bytesIn += uint64(got)
-		l.record.reads++
+		l.record.read(got)
 		b := l.buf[:kept+got]
 		l.now = l.clock.now()
 		used := l.consume(n, c, b)
@@ -145,6 +202,9 @@ func (l *loop) read(n int, c *conn, ended bool) {
 		}
 		// A stream that gave less than there was room for has no more (epoll(7)), and epoll tells of what comes next.
 		if kept+got < len(l.buf) && !ended {
+			return
+		}
+		if l.slow.allowance > 0 {
 			return
 		}
 	}
@@ -243,7 +303,11 @@ func (l *loop) end(n int, c *conn, why string) {
 	was := c.state
 	_ = unix.Close(int(c.fd))
 	l.descriptors--
-	*c = conn{fd: -1, state: closed, publish: c.publish}
+	*c = conn{fd: -1, state: closed, publish: c.publish, class: c.class}
+	if l.shaking != nil {
+		l.shaking.ended(l, n, was, why)
+		return
+	}
 	switch {
 	case was == leaving:
 	case was == ready:
@@ -261,7 +325,10 @@ func (l *loop) failed(n int, c *conn, why string) {
 	}
 	l.record.failed++
 	l.record.failures.count(why)
-	if l.plan.Workload != Echo {
+	switch {
+	case l.shaking != nil:
+		l.shaking.failed(l, n)
+	case l.plan.Workload != Echo:
 		l.ledger.forget(n)
 	}
 }
@@ -274,6 +341,7 @@ func (l *loop) dropped(n int, c *conn, why string) {
 	}
 	l.open--
 	l.record.dropped++
+	l.record.droppedOf[c.class]++
 	l.record.drops.count(why)
 	switch l.plan.Workload {
 	case Echo:

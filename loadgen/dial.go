@@ -37,7 +37,8 @@ func descriptorLimit(what string, have, need uint64) error {
 }
 
 // dial begins to connect. It returns a descriptor on which EPOLLOUT tells that it is done.
-func dial(target netip.AddrPort, from sources, conn int) (int, error) {
+// receive, if it is not 0, is the size of its receive buffer.
+func dial(target netip.AddrPort, from sources, conn, receive int) (int, error) {
 	var err error
 	for try := range max(1, min(from.count, sourceTriesMax)) {
 		var source netip.Addr
@@ -45,7 +46,7 @@ func dial(target netip.AddrPort, from sources, conn int) (int, error) {
 			source = from.of(conn, try)
 		}
 		var fd int
-		if fd, err = dialFrom(target, source); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if fd, err = dialFrom(target, source, receive); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			return fd, explain(err, target, source, from)
 		}
 		err = explain(err, target, source, from)
@@ -53,7 +54,7 @@ func dial(target netip.AddrPort, from sources, conn int) (int, error) {
 	return -1, err
 }
 
-func dialFrom(target netip.AddrPort, source netip.Addr) (int, error) {
+func dialFrom(target netip.AddrPort, source netip.Addr, receive int) (int, error) {
 	family := unix.AF_INET
 	if target.Addr().Is6() {
 		family = unix.AF_INET6
@@ -71,6 +72,9 @@ func dialFrom(target netip.AddrPort, source netip.Addr) (int, error) {
 	}
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err == nil && receive > 0 {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receive)
 	}
 	if err == nil {
 		if err = unix.Connect(fd, sockaddr(target)); errors.Is(err, unix.EINPROGRESS) {

@@ -12,7 +12,7 @@ const (
 	evPing
 	evClose     // the server closes; code and text say why
 	evRefused   // a request of ours was refused
-	evPublished // all publications were dealt with
+	evPublished // the barrier behind the publications, or one behind a subscription, was answered
 	evUnread    // a text that makes no sense; text says why
 	evBroken    // bytes that break the protocol: the connection is of no more use
 )
@@ -21,6 +21,7 @@ const (
 type event struct {
 	kind      eventKind
 	damaged   bool // the payload is not what the publisher sends
+	inner     bool // of evPing: one of the protocol inside the WebSocket
 	topic     int  // -1: none of ours
 	seq, prev uint64
 	planned   int64 // Unix ns that the payload carries; 0: none
@@ -46,10 +47,12 @@ type ack struct {
 type driver interface {
 	// appendOpen appends the first bytes of a connection.
 	appendOpen(dst []byte, conn int) []byte
-	// opened reads the answer to them. done: the connection may be used; n is what to skip.
-	opened(src []byte, conn int) (n int, done bool, err error)
-	// appendSubscribe appends a request for topics, answered by evSubscribed.
-	appendSubscribe(dst []byte, topics []int) []byte
+	// opened reads one answer to them, the one after stage others. n is what it took, 0 means that it needs more bytes. out is
+	// dst with what is to be sent now. done: the connection may be used.
+	opened(src []byte, conn, stage int, dst []byte) (n int, out []byte, done bool, err error)
+	// appendSubscribe appends a request for topics. It is answered by evSubscribed, which names them, or by as many
+	// evPublished as answers says; with none of either it counts as granted at once.
+	appendSubscribe(dst []byte, topics []int) (out []byte, answers int)
 	// appendPublish appends a message of the planned instant (Unix ns).
 	appendPublish(dst []byte, topic int, planned int64) []byte
 	// appendFinish ends the stream of publications. reply: evPublished will come when the server dealt with all of them.

@@ -20,7 +20,7 @@ func newEchoDriver(w webSocket, payload int) *echoDriver {
 	return &echoDriver{webSocket: w, tail: string(filler)}
 }
 
-func (d *echoDriver) appendSubscribe(dst []byte, _ []int) []byte { return dst }
+func (d *echoDriver) appendSubscribe(dst []byte, _ []int) ([]byte, int) { return dst, 0 }
 
 func (d *echoDriver) appendPublish(dst []byte, conn int, planned int64) []byte {
 	d.text = appendInstant(d.text[:0], planned)

@@ -30,9 +30,11 @@ func (d *httpDriver) appendOpen(dst []byte, _ int) []byte {
 }
 
 // opened is true at once: the answer comes after the last line.
-func (d *httpDriver) opened([]byte, int) (int, bool, error) { return 0, true, nil }
+func (d *httpDriver) opened(_ []byte, _, _ int, dst []byte) (int, []byte, bool, error) {
+	return 0, dst, true, nil
+}
 
-func (d *httpDriver) appendSubscribe(dst []byte, _ []int) []byte { return dst }
+func (d *httpDriver) appendSubscribe(dst []byte, _ []int) ([]byte, int) { return dst, 0 }
 
 func (d *httpDriver) appendPublish(dst []byte, topic int, planned int64) []byte {
 	d.line = append(d.line[:0], `{"topic":"`...)

@@ -42,7 +42,7 @@ func appendInstant(dst []byte, ns int64) []byte {
 	return strconv.AppendInt(dst, ns, 10)
 }
 
-func (d *nativeDriver) appendSubscribe(dst []byte, topics []int) []byte {
+func (d *nativeDriver) appendSubscribe(dst []byte, topics []int) ([]byte, int) {
 	d.text = append(d.text[:0], `{"op":"subscribe","id":1,"topics":[`...)
 	for i, t := range topics {
 		if i > 0 {
@@ -53,7 +53,7 @@ func (d *nativeDriver) appendSubscribe(dst []byte, topics []int) []byte {
 		d.text = append(d.text, '"')
 	}
 	d.text = append(d.text, "]}"...)
-	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text)
+	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text), 1
 }
 
 func (d *nativeDriver) appendPublish(dst []byte, topic int, planned int64) []byte {

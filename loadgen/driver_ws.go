@@ -12,9 +12,10 @@ const MessageBytesMax = 4 << 20
 
 // webSocket is what the drivers over WebSocket share: the upgrade, control frames and masking.
 type webSocket struct {
-	host, path string
-	seed       uint64
-	masks      uint64 // state of the generator of masks
+	host, path  string
+	subprotocol string // to offer; empty: none
+	seed        uint64
+	masks       uint64 // state of the generator of masks
 }
 
 // mix is splitmix64: it turns a counter into random bits, so that a key need not be stored.
@@ -39,12 +40,15 @@ func (d *webSocket) mask() (m [4]byte) {
 }
 
 func (d *webSocket) appendOpen(dst []byte, conn int) []byte {
+	if d.subprotocol != "" {
+		return ws.AppendClientRequest(dst, d.host, d.path, d.key(conn), d.subprotocol)
+	}
 	return ws.AppendClientRequest(dst, d.host, d.path, d.key(conn))
 }
 
-func (d *webSocket) opened(src []byte, conn int) (int, bool, error) {
+func (d *webSocket) opened(src []byte, conn, _ int, dst []byte) (int, []byte, bool, error) {
 	n, err := ws.ParseClientResponse(src, d.key(conn))
-	return n, n > 0, err
+	return n, dst, n > 0, err
 }
 
 func (d *webSocket) appendReply(dst []byte, ev *event) []byte {
@@ -77,7 +81,7 @@ func (d *webSocket) frame(src []byte, ev *event) int {
 	n += int(h.Length)
 	switch h.OpCode {
 	case ws.Ping:
-		ev.kind = evPing
+		ev.kind, ev.inner = evPing, false
 	case ws.Pong:
 		ev.kind = evNothing
 	case ws.Close:

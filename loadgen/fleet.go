@@ -33,7 +33,7 @@ func newFleet(p *Plan) (*fleet, error) {
 	path := u.RequestURI()
 	f := &fleet{plan: p, clock: newClock(), sources: from}
 	t := topics{}
-	if p.Workload != Echo {
+	if p.Workload.subscribes() {
 		t = newTopics(p)
 	}
 	f.board = newBoard(t.count, p.Loops)
@@ -49,7 +49,7 @@ func newFleet(p *Plan) (*fleet, error) {
 		f.loops = append(f.loops, l)
 	}
 	f.board.first = f.loops[0]
-	if p.Workload == Fanout {
+	if p.Workload.publishes() {
 		if err := f.addPublisher(w, t); err != nil {
 			f.closePollers()
 			return nil, err
@@ -67,19 +67,32 @@ func (f *fleet) newLoop(id int, w webSocket, t topics) (*loop, error) {
 	share := (p.Connections - id + p.Loops - 1) / p.Loops
 	l := &loop{
 		epoll: e, id: id, plan: p, board: f.board, clock: &f.clock, sources: f.sources, leavingFrom: -1,
-		conns: make([]conn, share), buf: make([]byte, readBufferBytes), record: newRecord(),
+		conns: make([]conn, share), buf: make([]byte, readBufferBytes), record: newRecord(p),
 	}
 	for i := range l.conns {
 		l.conns[i].fd = -1
+		l.conns[i].class = p.classOf(l.number(i))
 	}
-	if p.Workload == Echo {
-		l.driver = newEchoDriver(w, p.Payload)
+	l.driver = newDriver(p, w, t)
+	switch {
+	case p.Workload == Echo:
 		l.echo.at = make([]int64, share)
-	} else {
-		l.driver = newNativeDriver(w, t, p.Payload)
+	case p.Workload == Connect:
+		l.nextOpen = len(l.conns)
+		l.shaking = newHandshakes(l)
+	default:
 		l.ledger = newLedger(share, p.Subscriptions)
+		l.slow = newSlowReaders(l)
 	}
 	return l, nil
+}
+
+// newDriver makes what speaks for one loop's clients.
+func newDriver(p *Plan, w webSocket, t topics) driver {
+	if p.Workload == Echo {
+		return newEchoDriver(w, p.Payload)
+	}
+	return driverNamed(p.Driver).make(p, w, t)
 }
 
 // addPublisher gives the first loop one connection more.
@@ -88,7 +101,7 @@ func (f *fleet) addPublisher(w webSocket, t topics) error {
 	q := newPublisher(l, f.plan)
 	q.conn, q.target = len(l.conns), l.target
 	l.conns = append(l.conns, conn{fd: -1, publish: true})
-	q.driver = newNativeDriver(w, t, f.plan.Payload)
+	q.driver = newDriver(f.plan, w, t)
 	if f.plan.Via == ViaHTTP {
 		addr, err := resolve(f.plan.Admin)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 func (l *loop) consume(n int, c *conn, b []byte) int {
 	off := 0
 	if c.state == handshaking {
-		if off = l.shake(n, c, b); c.state == handshaking {
+		if off = l.shakes(n, c, b); c.state == handshaking {
 			return off
 		}
 	}
@@ -35,7 +35,7 @@ func (l *loop) message(n int, ev *event) {
 		l.ledger.Unexpected++
 		return
 	}
-	if ev.damaged && l.plan.Workload == Fanout { // idle may hear what others publish
+	if ev.damaged && l.plan.Workload.publishes() { // idle may hear what others publish
 		l.ledger.Damaged++
 	}
 	if !l.ledger.message(n, ev.topic, ev.seq, ev.prev) {
@@ -65,8 +65,13 @@ func (l *loop) rare(n int, c *conn) {
 	case evRefused:
 		l.refused(n, c, ev.text)
 	case evPublished:
-		if c.publish {
+		switch {
+		case c.publish:
 			l.publisher.answered(ev)
+		case c.state == subscribing && c.answers > 0:
+			if c.answers--; c.answers == 0 {
+				l.subscribedBlindly(n, c)
+			}
 		}
 	case evUnread:
 		l.ledger.Unread++
@@ -128,6 +133,18 @@ func (l *loop) subscribed(n int, c *conn, ev *event) {
 	}
 	for i := range ev.acks {
 		l.board.subscribers[ev.acks[i].topic].Add(1)
+	}
+	l.opened(c)
+}
+
+// subscribedBlindly takes it that a connection has all that it asked for, of topics that nobody published to before. So it
+// is with servers that do not number their messages: the publisher does, from 1.
+func (l *loop) subscribedBlindly(n int, c *conn) {
+	for i := n * l.ledger.size; i < (n+1)*l.ledger.size; i++ {
+		if p := &l.ledger.places[i]; p.topic > 0 {
+			p.state |= seqKnown
+			l.board.subscribers[p.topic-1].Add(1)
+		}
 	}
 	l.opened(c)
 }

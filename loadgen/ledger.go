@@ -31,6 +31,17 @@ func (v *Verdict) add(o *Verdict) {
 	v.Unread += o.Unread
 }
 
+// addChange adds what changed between two verdicts. Lost may have fallen meanwhile; the sum then wraps back.
+func (v *Verdict) addChange(before, after *Verdict) {
+	v.add(after)
+	for _, c := range []struct{ sum, old *uint64 }{
+		{&v.Delivered, &before.Delivered}, {&v.Lost, &before.Lost}, {&v.Duplicates, &before.Duplicates}, {&v.Reordered, &before.Reordered},
+		{&v.Told, &before.Told}, {&v.Gaps, &before.Gaps}, {&v.Unexpected, &before.Unexpected}, {&v.Damaged, &before.Damaged}, {&v.Unread, &before.Unread},
+	} {
+		*c.sum -= *c.old
+	}
+}
+
 // ledger holds a loop's connections against the seqs of their topics. It belongs to the loop.
 type ledger struct {
 	rows
@@ -120,6 +131,22 @@ func (g *ledger) gap(row, topic int, from, to uint64) {
 	}
 	g.Told += to - max(from, p.seq+1) + 1
 	p.seq = to
+}
+
+// upToDate reports whether a connection that is still counted saw, or was told of, the newest message of each of its topics.
+func (g *ledger) upToDate(row int, head func(topic int) uint64) bool {
+	known := false
+	for i := row * g.size; i < (row+1)*g.size; i++ {
+		p := &g.places[i]
+		if p.topic == 0 {
+			continue
+		}
+		known = p.state&seqKnown != 0
+		if !known || p.seq < head(int(p.topic)-1) {
+			return false
+		}
+	}
+	return known
 }
 
 // finish counts what never came after the last message seen. head is the newest seq of each topic.

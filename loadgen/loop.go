@@ -60,6 +60,9 @@ type loop struct {
 	// judging
 	ledger   ledger
 	echo     echoes
+	shaking  *handshakes // the connect workload's
+	slow     slowReaders
+	verdicts [classes]Verdict // of the slow classes; they are in ledger's too
 	record   record
 	live     live
 	expected uint64 // messages that this loop had sent, times who is to get them
@@ -123,6 +126,10 @@ func (l *loop) after() {
 	if l.publisher != nil {
 		l.publisher.turn(l.now)
 	}
+	l.slow.turn(l)
+	if l.shaking != nil {
+		l.shaking.turn(l)
+	}
 	l.moreGoodbyes()
 	l.live.open.Store(int64(l.open))
 	l.live.failed.Store(int64(l.record.failed))
@@ -140,6 +147,9 @@ func (l *loop) patience(now int64) time.Duration {
 	}
 	if l.publisher != nil {
 		return l.publisher.patience(now)
+	}
+	if l.shaking != nil {
+		return l.shaking.patience(l, now)
 	}
 	return idleWait
 }
@@ -205,6 +215,10 @@ func (s connState) String() string { return stateNames[s] }
 // halt plans no more messages; posted by the coordinator.
 func (l *loop) halt() {
 	l.echo.until = 0
+	l.slow.until = 0
+	if l.shaking != nil {
+		l.shaking.stop = 0
+	}
 	if l.publisher != nil {
 		l.publisher.halt(l.now)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,8 +15,23 @@ type Workload string
 const (
 	Idle   Workload = "idle"   // subscribe, hold, count who is lost
 	Fanout Workload = "fanout" // subscribers and one publisher
+	Ticker Workload = "ticker" // fanout in an open loop, each client with some of many topics
+	Slow   Workload = "slow"   // ticker, while some clients do not read and others read slowly
 	Echo   Workload = "echo"   // one message in flight on each connection, sent back by the server
+	// Connect opens and closes: connect, upgrade, close, over and over.
+	Connect Workload = "connect"
 )
+
+// workloads are all of them, as they are told to a user.
+var workloads = []Workload{Idle, Fanout, Ticker, Slow, Echo, Connect}
+
+func (w Workload) known() bool { return slices.Contains(workloads, w) }
+
+// publishes reports whether loadgen sends messages to topics.
+func (w Workload) publishes() bool { return w == Fanout || w == Ticker || w == Slow }
+
+// subscribes reports whether connections subscribe to topics.
+func (w Workload) subscribes() bool { return w == Idle || w.publishes() }
 
 // Via is how a publisher reaches the server.
 type Via string
@@ -42,7 +58,7 @@ type Plan struct {
 	Workload Workload `json:"workload"`
 	URL      string   `json:"url"` // ws://host:port/path
 
-	Connections   int `json:"connections"`             // subscribers, or echo clients
+	Connections   int `json:"connections"`             // subscribers or echo clients; handshakes in flight
 	Topics        int `json:"topics,omitempty"`        // how many topics there are
 	Subscriptions int `json:"subscriptions,omitempty"` // topics a connection subscribes to; more than one are drawn at random
 	Payload       int `json:"payload_bytes"`           // bytes of a message's data
@@ -51,6 +67,19 @@ type Plan struct {
 	DeliveryRate float64 `json:"delivery_rate,omitempty"` // the same, told as deliveries a second
 	Via          Via     `json:"via,omitempty"`
 	Admin        string  `json:"admin,omitempty"` // host:port of the admin API, with ViaHTTP
+
+	// Of the connections of Slow
+	Stalled       float64 `json:"stalled,omitempty"`              // the share that does not read while load is on
+	SlowShare     float64 `json:"slow,omitempty"`                 // the share that reads at a tenth of its rate
+	ReceiveBuffer int     `json:"receive_buffer_bytes,omitempty"` // of those connections; 0 leaves it to the kernel
+
+	// What speaks to the server
+	Driver            string `json:"driver,omitempty"`             // one of Drivers; empty is native
+	SubscribeTemplate string `json:"subscribe_template,omitempty"` // driver template: see Templates
+	PublishTemplate   string `json:"publish_template,omitempty"`
+	SubscribedMarker  string `json:"subscribed_marker,omitempty"`
+
+	SLO string `json:"slo,omitempty"` // objectives, see ParseObjectives
 
 	Warmup   time.Duration `json:"-"` // load that is not measured
 	Duration time.Duration `json:"-"` // measured load, or how long idle holds
@@ -81,8 +110,15 @@ func Defaults(w Workload) Plan {
 	switch w {
 	case Idle:
 		p.Connections, p.Topics, p.Duration, p.Warmup = 15000, 1000, 30*time.Second, 0
+	case Ticker, Slow:
+		p.Connections, p.Topics, p.Subscriptions, p.DeliveryRate = 5000, 1000, 20, 100_000
+		if w == Slow {
+			p.Stalled, p.SlowShare, p.ReceiveBuffer = 0.05, 0.05, 4096
+		}
 	case Echo:
 		p.URL, p.Topics, p.Subscriptions = "ws://127.0.0.1:8080/echo", 0, 0
+	case Connect:
+		p.Connections, p.Topics, p.Subscriptions, p.Sources = 64, 0, 0, 64
 	}
 	return p
 }
@@ -98,10 +134,8 @@ func planError(flag, format string, args ...any) error {
 
 // Validate says what is wrong with the plan, as a *PlanError.
 func (p *Plan) Validate() error {
-	switch p.Workload {
-	case Idle, Fanout, Echo:
-	default:
-		return planError("workload", "%q is not one of idle, fanout, echo", p.Workload)
+	if !p.Workload.known() {
+		return planError("workload", "%q is not one of %v", p.Workload, workloads)
 	}
 	if _, _, err := p.target(); err != nil {
 		return err
@@ -121,17 +155,43 @@ func (p *Plan) Validate() error {
 			return planError(c.flag, "%d is not between %d and %d", c.v, c.low, c.high)
 		}
 	}
-	if p.Workload != Echo {
+	if p.Workload.subscribes() {
 		if err := p.validateTopics(); err != nil {
 			return err
 		}
 	}
-	if p.Workload == Fanout {
+	if p.Workload.publishes() || p.Workload == Connect {
 		if err := p.validatePublishing(); err != nil {
 			return err
 		}
 	}
+	if err := p.validateSlow(); err != nil {
+		return err
+	}
+	if err := p.validateDriver(); err != nil {
+		return err
+	}
+	if _, err := p.objectives(); err != nil {
+		return err
+	}
 	return p.validateTimes()
+}
+
+func (p *Plan) validateSlow() error {
+	if p.Workload != Slow {
+		return nil
+	}
+	switch {
+	case !(p.Stalled >= 0 && p.Stalled <= 1):
+		return planError("stalled", "%v is not a share between 0 and 1", p.Stalled)
+	case !(p.SlowShare >= 0 && p.Stalled+p.SlowShare <= 1):
+		return planError("slow", "%v beside %v stalled is not a share between 0 and 1", p.SlowShare, p.Stalled)
+	case p.ReceiveBuffer < 0:
+		return planError("receive-buffer", "%d is negative", p.ReceiveBuffer)
+	case p.closed():
+		return planError("delivery-rate", "a closed loop would wait for those who do not read")
+	}
+	return nil
 }
 
 func (p *Plan) validateTopics() error {
@@ -158,6 +218,8 @@ func (p *Plan) validatePublishing() error {
 		return planError("delivery-rate", "%v is negative", p.DeliveryRate)
 	case p.Rate > 0 && p.DeliveryRate > 0:
 		return planError("delivery-rate", "give it or --rate, not both")
+	case p.Workload == Ticker && p.closed():
+		return planError("delivery-rate", "a ticker needs a rate")
 	case p.Via != ViaWebSocket && p.Via != ViaHTTP:
 		return planError("via", "%q is neither ws nor http", p.Via)
 	}
@@ -192,16 +254,16 @@ func (p *Plan) target() (netip.AddrPort, *url.URL, error) {
 	if err != nil {
 		return netip.AddrPort{}, nil, planError("url", "%v", err)
 	}
-	switch u.Scheme {
-	case "ws":
-	case "wss":
+	port, known := defaultPorts[u.Scheme]
+	switch {
+	case u.Scheme == "wss":
 		return netip.AddrPort{}, nil, planError("url", "wss is not supported yet; use ws://")
-	default:
-		return netip.AddrPort{}, nil, planError("url", "%q does not begin with ws://", p.URL)
+	case !known:
+		return netip.AddrPort{}, nil, planError("url", "%q does not begin with ws:// (or nats:// or mqtt://, with their drivers)", p.URL)
 	}
 	host := u.Host
 	if u.Port() == "" {
-		host += ":80"
+		host += ":" + port
 	}
 	a, err := resolve(host)
 	if err != nil {

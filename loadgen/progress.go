@@ -25,7 +25,10 @@ func (l ProgressLine) Show(p Progress) {
 		line += fmt.Sprintf(", %d dropped", p.Dropped)
 	}
 	if p.Delivered > 0 {
-		line += "  " + thousands(uint64(p.Rate)) + " deliveries/s"
+		line += "  " + thousands(uint64(p.Rate)) + "/s"
+	}
+	if p.P99Ms > 0 {
+		line += fmt.Sprintf("  p50 %s  p99 %s ms", short(p.P50Ms), short(p.P99Ms))
 	}
 	fmt.Fprint(l.W, clearLine+line)
 }

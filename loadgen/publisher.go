@@ -38,6 +38,7 @@ type publisher struct {
 	heldUp    bool   // the server does not take what was sent
 	heldUntil int64  // messages planned before it waited for that
 	held      uint64 // how many they were
+	unsent    uint64 // planned, and given up
 
 	refusals reasons
 	refusedN uint64
@@ -79,6 +80,8 @@ func (p *publisher) turn(now int64) {
 	case !p.running || now < p.start:
 	case p.pacer == nil:
 		p.turnClosed(now)
+	case now > p.stop+int64(p.loop.plan.DrainTimeout):
+		p.abandon()
 	default:
 		p.turnOpen(now)
 	}
@@ -157,6 +160,13 @@ func (p *publisher) turnOpen(now int64) {
 	if p.planned >= last {
 		p.finish()
 	}
+}
+
+// abandon gives up on messages that should have gone out long ago: a server that reads too slowly would hold the run up.
+func (p *publisher) abandon() {
+	last := p.pacer.due(time.Duration(p.stop - p.start - 1))
+	p.unsent = max(last, p.planned) - p.planned
+	p.finish()
 }
 
 // add plans one message into the batch.

@@ -41,11 +41,13 @@ func (r *reasons) add(o reasons) {
 type record struct {
 	// messages planned in [from, to) are measured
 	from, to int64
-	latency  *hdrhistogram.Histogram
+	tape     tape  // what came since it was last cut
+	class    class // of the connection that is being read
 
 	bytesIn, reads                             uint64
 	waited                                     int64 // ns spent asleep
 	opened, failed, dropped, unanswered, pings int
+	droppedOf                                  [classes]int
 	failures, drops, faults                    reasons
 
 	begin, end mark // of the measured window
@@ -57,8 +59,16 @@ type mark struct {
 	delivered, bytesIn, reads uint64
 }
 
-func newRecord() record {
-	return record{from: math.MaxInt64, to: math.MaxInt64, latency: newLatency()}
+// busyUntil is the share of the time between two marks that the loop was not asleep.
+func (m *mark) busyUntil(end *mark) float64 {
+	if m.at == 0 || end.at <= m.at {
+		return 0
+	}
+	return max(0, 1-float64(end.waited-m.waited)/float64(end.at-m.at))
+}
+
+func newRecord(p *Plan) record {
+	return record{from: math.MaxInt64, to: math.MaxInt64, tape: newTape(p)}
 }
 
 func newLatency() *hdrhistogram.Histogram {
@@ -67,10 +77,18 @@ func newLatency() *hdrhistogram.Histogram {
 
 // took records the latency of a message that arrived now.
 func (r *record) took(planned, now int64) {
+	h := r.tape[r.class].measured
 	if planned < r.from || planned >= r.to {
-		return
+		h = r.tape[r.class].other
 	}
-	_ = r.latency.RecordValue(min(now-planned, latencyMax)) // in range, so it cannot fail
+	_ = h.RecordValue(min(now-planned, latencyMax)) // in range, so it cannot fail
+}
+
+// read counts a read.
+func (r *record) read(bytes int) {
+	r.bytesIn += uint64(bytes)
+	r.reads++
+	r.tape[r.class].bytes += uint64(bytes)
 }
 
 func (l *loop) mark() mark {

@@ -13,6 +13,7 @@ const ResultSchema = 1
 // Result is what a run found. Its JSON is stable: lower-case names with the unit at the end.
 type Result struct {
 	Schema      int       `json:"schema"`
+	Name        string    `json:"name,omitempty"` // the step of a scenario or a search
 	Started     time.Time `json:"started"`
 	Plan        Plan      `json:"plan"`
 	Loop        string    `json:"loop,omitempty"` // closed or open
@@ -26,9 +27,21 @@ type Result struct {
 	Window      Window      `json:"window"`
 	Latency     Latency     `json:"latency"`
 	Round       *Latency    `json:"round,omitempty"` // closed loop: until the last subscriber had it
+	Classes     []Class     `json:"classes,omitempty"` // of Slow; what is above counts all of them, but Latency only the healthy
 	Server      *Process    `json:"server,omitempty"`
 	Generator   Generator   `json:"generator"`
+	Objectives  []Objective `json:"objectives,omitempty"`
 	Faults      []string    `json:"faults,omitempty"` // why Failed is true, in words
+}
+
+// Class is what became of the connections that behave alike.
+type Class struct {
+	Class       string  `json:"class"`
+	Connections int     `json:"connections"`
+	Dropped     int     `json:"dropped"`
+	UpToDate    int     `json:"up_to_date"` // saw the newest message of each of their topics, or were told that they missed it
+	Verdict     Verdict `json:"verdict"`
+	Latency     Latency `json:"latency"`
 }
 
 // Connections says what became of them.
@@ -48,6 +61,7 @@ type Connections struct {
 // Published says what was sent.
 type Published struct {
 	Sent        uint64  `json:"sent"`
+	Unsent      uint64  `json:"unsent,omitempty"` // planned, and given up since the server did not read what was sent before
 	Refused     uint64  `json:"refused"` // by the server, which said so
 	Refusals    reasons `json:"refusals,omitempty"`
 	TimedOut    uint64  `json:"timed_out"`              // closed loop: did not reach everybody in time
@@ -127,8 +141,25 @@ const (
 	slipMax      = 5 * time.Millisecond // at the 99th percentile
 )
 
-// judge fills in Limited and Faults.
-func (r *Result) judge() {
+// judge fills in Limited, Faults and Objectives.
+func (r *Result) judge() error {
+	r.judgeGenerator()
+	objectives, err := r.Plan.objectives()
+	if err != nil {
+		return err
+	}
+	bounded := map[string]bool{}
+	for i := range objectives {
+		o := &objectives[i]
+		o.measure(r)
+		bounded[o.Name] = true
+	}
+	r.Objectives = objectives
+	r.judgeServer(bounded)
+	return nil
+}
+
+func (r *Result) judgeGenerator() {
 	g := &r.Generator
 	for i, share := range g.BusyShare {
 		if share > busyShareMax {
@@ -142,23 +173,41 @@ func (r *Result) judge() {
 		}
 		g.Why = append(g.Why, why)
 	}
+	if r.Plan.Workload == Connect && r.Plan.Rate > 0 && r.Window.Seconds > 0 && r.Window.DeliveryRate < 0.95*r.Plan.Rate {
+		g.Why = append(g.Why, fmt.Sprintf("%.0f handshakes a second were planned; --connections %d may be too few in flight", r.Plan.Rate, r.Plan.Connections))
+	}
 	g.Limited = len(g.Why) > 0
+}
 
+// judgeServer fills in Faults. What an objective bounds is left to it.
+func (r *Result) judgeServer(bounded map[string]bool) {
 	c, v := &r.Connections, &r.Verdict
+	dropped := c.Dropped
+	for i := range r.Classes {
+		if r.Classes[i].Class != healthy.String() {
+			dropped -= r.Classes[i].Dropped // who does not read may be dropped: that is told, and no fault
+		}
+	}
+	unsent := uint64(0)
+	if r.Published != nil {
+		unsent = r.Published.Unsent
+	}
 	for _, f := range []struct {
-		n    uint64
-		text string
+		n         uint64
+		text      string
+		objective string
 	}{
-		{uint64(c.Failed), "connections could not be opened"},
-		{uint64(c.Dropped), "connections were dropped"},
-		{v.Lost, "messages were lost without a word"},
-		{v.Duplicates, "messages came more than once"},
-		{v.Reordered, "messages came out of order"},
-		{v.Unexpected, "messages came that were not asked for"},
-		{v.Damaged, "messages were not as published"},
-		{v.Unread, "texts of the server could not be parsed"},
+		{uint64(c.Failed), "connections could not be opened", objectiveFailed},
+		{uint64(max(0, dropped)), "connections were dropped", objectiveDropped},
+		{v.Lost, "messages were lost without a word", objectiveLoss},
+		{v.Duplicates, "messages came more than once", ""},
+		{v.Reordered, "messages came out of order", ""},
+		{v.Unexpected, "messages came that were not asked for", ""},
+		{v.Damaged, "messages were not as published", ""},
+		{v.Unread, "texts of the server could not be parsed", ""},
+		{unsent, "planned messages were not sent: the server did not read those before", ""},
 	} {
-		if f.n > 0 {
+		if f.n > 0 && !bounded[f.objective] {
 			r.Faults = append(r.Faults, fmt.Sprintf("%d %s", f.n, f.text))
 		}
 	}
@@ -170,3 +219,13 @@ func (r *Result) judge() {
 // Failed reports whether something went wrong that must not be overlooked. Messages that the server said it left out, or
 // refused to take, are not among them.
 func (r *Result) Failed() bool { return len(r.Faults) > 0 }
+
+// Missed reports whether an objective of the plan was not met.
+func (r *Result) Missed() bool {
+	for i := range r.Objectives {
+		if !r.Objectives[i].Met {
+			return true
+		}
+	}
+	return false
+}

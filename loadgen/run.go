@@ -24,12 +24,14 @@ type Progress struct {
 	Failed, Dropped int
 	Delivered       uint64
 	Rate            float64 // deliveries a second since the last progress
+	P50Ms, P99Ms    float64 // of the last interval that had deliveries to measure
 	Elapsed, Of     time.Duration
 }
 
 // runner is one run's coordinator.
 type runner struct {
 	*fleet
+	recorder  *recorder
 	watch     func(Progress)
 	result    *Result
 	phase     string
@@ -45,28 +47,55 @@ type runner struct {
 // error is a *PlanError or *LimitError when the run cannot begin or go on as planned; what the run found wrong with the
 // server is in the result. When ctx ends, what was measured so far is returned with Interrupted set.
 func Run(ctx context.Context, plan Plan, watch func(Progress)) (*Result, error) {
+	return Record(ctx, "", plan, watch, func(*Line) {})
+}
+
+// Record is Run for a named step, and hands on the lines of the raw stream as they come, one at a time. A line is sink's
+// until sink returns. The result is made from the same lines.
+func Record(ctx context.Context, name string, plan Plan, watch func(Progress), sink func(*Line)) (*Result, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
 	}
-	r := &runner{watch: watch, result: &Result{Schema: ResultSchema, Started: time.Now(), Plan: plan}}
+	var told Report
+	var fault error
+	both := func(l *Line) {
+		if err := told.Add(l); err != nil && fault == nil {
+			fault = err
+		}
+		sink(l)
+	}
+	result, err := carryOut(ctx, name, plan, watch, both)
+	return result, errors.Join(err, fault)
+}
+
+// carryOut runs a valid plan. Result is made whole by whoever takes the lines.
+func carryOut(ctx context.Context, name string, plan Plan, watch func(Progress), sink func(*Line)) (*Result, error) {
+	begin := &Begin{Schema: RawSchema, Name: name, Started: time.Now(), Plan: plan}
+	r := &runner{watch: watch, result: &Result{Schema: ResultSchema, Name: name, Started: begin.Started, Plan: plan}}
 	var err error
 	if r.fleet, err = newFleet(&plan); err != nil {
 		return nil, err
 	}
+	r.recorder = newRecorder(r.fleet, sink)
 	if plan.PID > 0 {
 		if err := r.sample(func(s *Process, u usage) { s.RSSBeforeBytes = u.rss }); err != nil {
 			r.closePollers()
 			return nil, &PlanError{Flag: "pid", Message: err.Error()}
 		}
 	}
+	sink(&Line{Begin: begin})
 	r.start()
+	r.recorder.start()
 	err = r.work(ctx)
 	r.enter("closing", 0)
+	r.recorder.stop()
 	r.fleet.close(plan.CloseTimeout)
+	r.recorder.finish()
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		r.result.Interrupted, err = true, nil
 	}
 	r.collect()
+	sink(&Line{End: r.result})
 	return r.result, err
 }
 
@@ -102,7 +131,7 @@ func (r *runner) openAll(ctx context.Context) error {
 		case err := <-opened:
 			r.result.Connections.OpenSeconds = time.Since(started).Seconds()
 			t := r.totals()
-			if err == nil && t.open == 0 {
+			if err == nil && t.open == 0 && r.plan.Workload != Connect {
 				err = fmt.Errorf("loadgen: no connection to %s could be opened", r.plan.URL)
 			}
 			if err == nil && r.plan.PID > 0 {
@@ -149,9 +178,13 @@ func (r *runner) load(ctx context.Context) error {
 	from := start + int64(r.plan.Warmup)
 	to := from + int64(r.plan.Duration)
 	r.window(from, to)
-	if r.plan.Workload == Echo {
+	switch r.plan.Workload {
+	case Echo:
 		r.each(func(l *loop) { l.startEcho(to) })
-	} else {
+	case Connect:
+		r.each(func(l *loop) { l.shaking.begin(start, to) })
+	default:
+		r.each(func(l *loop) { l.slow.until = min(l.slow.until, to) })
 		r.loops[0].post(func() { r.publisher.begin(start, to) })
 	}
 	err := r.measure(ctx, from, to)
@@ -270,6 +303,7 @@ func (r *runner) pause(ctx context.Context, d time.Duration) error {
 
 func (r *runner) enter(phase string, length time.Duration) {
 	r.phase, r.since, r.length = phase, time.Now(), length
+	r.recorder.enter(phase)
 	r.tell()
 }
 
@@ -290,6 +324,9 @@ func (r *runner) tell() {
 	}
 	if d := now.Sub(r.lastAt); !r.lastAt.IsZero() && d > 0 {
 		p.Rate = float64(t.delivered-r.delivered) / d.Seconds()
+	}
+	if last := r.recorder.last.Load(); last != nil {
+		p.P50Ms, p.P99Ms = last.P50Ms, last.P99Ms
 	}
 	r.lastAt, r.delivered = now, t.delivered
 	r.watch(p)

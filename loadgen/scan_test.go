@@ -120,7 +120,7 @@ func TestDigits(t *testing.T) {
 }
 
 func TestReceivingAllocatesNothing(t *testing.T) {
-	d, g, r := testDriver(128), newLedger(1, 20), newRecord()
+	d, g, r := testDriver(128), newLedger(1, 20), newRecord(&Plan{Workload: Fanout, Connections: 1})
 	r.from = 0
 	g.draw(nil, 0, 0, 20, 1000, 1)
 	topic := int(g.places[0].topic) - 1
@@ -145,7 +145,7 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkJudge(b *testing.B) {
-	d, g, r := testDriver(128), newLedger(1, 20), newRecord()
+	d, g, r := testDriver(128), newLedger(1, 20), newRecord(&Plan{Workload: Fanout, Connections: 1})
 	r.from = 0
 	topics := g.draw(nil, 0, 0, 20, 1000, 1)
 	var frames []byte
