@@ -125,8 +125,9 @@ func TestStalledStreamIsExact(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			f := &feeder{frames: c.frames, random: rand.New(rand.NewPCG(seed, 1))}
-			var drained atomic.Int32
+			var drained, ticks atomic.Int32
 			p := serve(t, &hooks{
+				tick:   func(*Loop) { ticks.Add(1) },
 				opened: func(c *Conn) { f.feed(c) },
 				data: func(c *Conn, p []byte) int {
 					f.reply(c)
@@ -172,6 +173,9 @@ func TestStalledStreamIsExact(t *testing.T) {
 				}
 				if l.stalls.Len() != 0 {
 					t.Error("a stall is left")
+				}
+				if what == "a quick reader" && drained.Load() <= ticks.Load()+1 {
+					t.Errorf("%d times drained in %d ticks: only the ticker looks after stalled sockets", drained.Load(), ticks.Load())
 				}
 			})
 		})
