@@ -38,6 +38,7 @@ type Peer interface {
 	Subscribe(topic string) (pubsub.Joined, error)
 	Unsubscribe(topic string) bool
 	Subscriptions(yield func(topic string, at pubsub.Joined))
+	Topics(yield func(topic string)) // Subscriptions by name alone, at no cost
 	// Publish publishes in the connection's name. If it returns pubsub.ErrPending then done is called
 	// later, on the connection's loop, unless the connection is gone by then.
 	Publish(m *pubsub.Publication, done func(Peer, pubsub.Receipt, error)) (pubsub.Receipt, error)

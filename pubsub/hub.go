@@ -170,7 +170,9 @@ func (h *Hub) addInFlight(delta int64) {
 }
 
 // cost is about how many bytes a publication will take in its topic's ring.
-func cost(p *Publication) int { return len(p.Payload) + len(p.Topic) + recordBytes }
+func cost(p *Publication) int {
+	return len(p.Payload) + len(p.Topic) + recordBytes + 8*len(p.Exclude)
+}
 
 // Epoch names this run of the sequence numbers.
 func (h *Hub) Epoch() string { return h.o.Epoch }

@@ -67,10 +67,10 @@ func (h *Hub) Sweep(part int) {
 		t.mu.Lock()
 		t.evict(now)
 		t.shrink()
-		idle := len(t.links) == 0 && now-t.used > h.o.TopicIdleMillis
+		unused := t.unused(now)
 		t.mu.Unlock()
-		if idle {
-			h.expire(s, t, now)
+		if unused {
+			h.expire(t, now)
 		}
 	}
 }
@@ -78,12 +78,14 @@ func (h *Hub) Sweep(part int) {
 // SweepParts is how many calls of Sweep go once over all topics.
 const SweepParts = stripes
 
-func (h *Hub) expire(s *stripe, t *topic, now int64) {
+// expire lets a topic go, unless somebody has found a use for it meanwhile.
+func (h *Hub) expire(t *topic, now int64) {
+	s := h.stripe(t.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.links) > 0 || now-t.used <= h.o.TopicIdleMillis {
+	if t.gone || !t.unused(now) {
 		return
 	}
 	for {

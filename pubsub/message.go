@@ -96,4 +96,12 @@ func (p *Publication) exclusion() *exclusion {
 	return &exclusion{clients: clients}
 }
 
+// bytes is what an exclusion costs the ring; e may be nil.
+func (e *exclusion) bytes() int {
+	if e == nil {
+		return 0
+	}
+	return 32 + 8*len(e.clients)
+}
+
 func (e *exclusion) has(id ClientID) bool { return slices.Contains(e.clients, id) }

@@ -193,6 +193,13 @@ func (s *Shard) Subscriptions(id SubscriberID, yield func(topic string, at Joine
 	}
 }
 
+// Topics calls yield for the name of each topic of a subscriber, and takes no lock.
+func (s *Shard) Topics(id SubscriberID, yield func(topic string)) {
+	for h := s.subscribers.At(uint32(id)).first; h != 0; h = s.subscriptions.At(h).next {
+		yield(s.locals.At(s.subscriptions.At(h).local).link.topic.name)
+	}
+}
+
 // SubscriptionCount is how many topics a subscriber has.
 func (s *Shard) SubscriptionCount(id SubscriberID) int {
 	return int(s.subscribers.At(uint32(id)).count)

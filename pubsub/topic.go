@@ -89,7 +89,7 @@ func (t *topic) encodeFirst(pos uint64, r *record) {
 	buf.B = frame
 	shared := t.logs[0].add(pos, frame)
 	bytebufferpool.Put(buf)
-	r.size = uint32(len(shared) + recordBytes)
+	r.size = uint32(len(shared) + recordBytes + r.exclude.bytes())
 	if payloadAt < 0 {
 		r.payload = bytes.Clone(r.payload)
 		r.size += uint32(len(r.payload))
@@ -158,10 +158,10 @@ func (t *topic) link(s *Shard, local uint32) *link {
 	return l
 }
 
-// unlink ends a shard's interest.
+// unlink ends a shard's interest. A topic that was never published to goes with its last subscriber:
+// names that somebody only asked for are not to fill the server.
 func (t *topic) unlink(l *link, now int64) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	l.dead = true
 	for i, other := range t.links {
 		if other == l {
@@ -178,4 +178,14 @@ func (t *topic) unlink(l *link, now int64) {
 	if len(t.links) == 0 {
 		t.hub.broker.Interest(Filter(t.name), false)
 	}
+	unused := t.unused(now)
+	t.mu.Unlock()
+	if unused {
+		t.hub.expire(t, now)
+	}
+}
+
+// unused says that nothing would be lost if the topic went. The caller holds mu.
+func (t *topic) unused(now int64) bool {
+	return len(t.links) == 0 && (t.ring.len() == 0 || now-t.used > t.hub.o.TopicIdleMillis)
 }

@@ -27,9 +27,7 @@ type walk struct {
 // have notes. It reports whether work is left, for which the loop is to call again after it has read.
 func (s *Shard) Turn() (more bool) {
 	start, slice := s.hub.o.Clock(), s.hub.o.SliceNanos
-	for _, l := range s.mailbox.take() {
-		s.pending.push(l)
-	}
+	s.collect()
 	// Noting first lets one write carry what several topics have; but at most half of the slice, so
 	// that publishers alone cannot keep subscribers from their writes.
 	half := start + slice
@@ -39,6 +37,23 @@ func (s *Shard) Turn() (more bool) {
 	s.noteNews(half)
 	s.writeNotes(start + slice)
 	return s.walks.len() > 0 || s.pending.len() > 0 || s.queue.len() > 0
+}
+
+// Take takes what is in flight for this shard now and notes it on the subscribers, without writing: what
+// a loop that publishes itself does to make room when it cannot wait for a turn of its own. It must not be
+// called from within Turn.
+func (s *Shard) Take() {
+	s.collect()
+	s.noteNews(math.MaxInt64)
+	if s.queue.len() > 0 {
+		s.mailbox.wake() // the mailbox is empty now, so nobody else would
+	}
+}
+
+func (s *Shard) collect() {
+	for _, l := range s.mailbox.take() {
+		s.pending.push(l)
+	}
 }
 
 // noteNews is part one of a turn.

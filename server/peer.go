@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -73,18 +74,31 @@ func (p *peer) Subscriptions(yield func(topic string, at pubsub.Joined)) {
 	}
 }
 
+func (p *peer) Topics(yield func(topic string)) {
+	if id := p.c.User[userSubscriber]; id != 0 {
+		p.w.shard.Topics(pubsub.SubscriberID(id), yield)
+	}
+}
+
+// Publish publishes on the loop. Many small frames can come in one read, so the topic may be full because
+// of this loop alone, which gets no turn before the read is dealt with: it takes what is in flight and
+// tries once more.
 func (p *peer) Publish(m *pubsub.Publication, done func(protocol.Peer, pubsub.Receipt, error)) (pubsub.Receipt, error) {
 	w, handle, generation := p.w, p.c.Handle(), p.c.Generation()
 	r, err := pubsub.Receipt{}, w.s.mayPublish(m.Topic)
 	if err == nil {
 		m.Origin = p.ID()
-		r, err = w.s.hub.Publish(m, func(r pubsub.Receipt, err error) {
+		later := func(r pubsub.Receipt, err error) {
 			w.loop.Post(func() {
 				if c := w.loop.Conn(handle, generation); c != nil && c.Open() {
 					done(w.peerOf(c), r, err)
 				}
 			})
-		})
+		}
+		if r, err = w.s.hub.Publish(m, later); errors.Is(err, pubsub.ErrNoRoom) {
+			w.shard.Take()
+			r, err = w.s.hub.Publish(m, later)
+		}
 	}
 	w.counts.publication(p.c.Kind, err)
 	return r, err

@@ -51,7 +51,7 @@ func (*Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 	case !native.Valid(payload):
 		m.Content = pubsub.Text
 	}
-	p.Subscriptions(func(topic string, _ pubsub.Joined) { m.Topic = topic })
+	p.Topics(func(topic string) { m.Topic = topic })
 	_, err := p.Publish(&m, func(p protocol.Peer, _ pubsub.Receipt, err error) { failed(p, m.Topic, err) })
 	failed(p, m.Topic, err)
 }
