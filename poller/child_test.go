@@ -25,7 +25,7 @@ func runChild() bool {
 	}
 	o := options(&hooks{data: echo})
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	o.Loops = 2
+	o.Loops, o.ReservedFiles = 2, 0
 	p, err := New(o)
 	if err == nil {
 		err = p.Start(context.Background())
@@ -146,7 +146,7 @@ func crowd(t *testing.T, addr string, connections int) (served, refused int) {
 }
 
 func TestTooFewFiles(t *testing.T) {
-	first, _, _ := startChild(t, 30)
+	first, _, _ := startChild(t, 24)
 	if !strings.HasPrefix(first, "cannot start:") || !strings.Contains(first, "ulimit -n") {
 		t.Errorf("the server says %q", first)
 	}

@@ -35,6 +35,9 @@ type Handler interface {
 	Tick(l *Loop)
 }
 
+// LoopsMax is how many loops a poller may have; gnet has the same bound.
+const LoopsMax = 256
+
 // Options configures a Poller. Every bound must be above zero.
 type Options struct {
 	Handler Handler
@@ -69,7 +72,7 @@ type Poller struct {
 
 // New checks the options and the address, and reserves nothing yet.
 func New(o Options) (*Poller, error) {
-	if o.Handler == nil || o.Logger == nil || o.Loops <= 0 || o.Loops > 256 || o.SendBufferBytes <= 0 ||
+	if o.Handler == nil || o.Logger == nil || o.Loops <= 0 || o.Loops > LoopsMax || o.SendBufferBytes <= 0 ||
 		o.RepliesBytesMax <= 0 || o.UserTimeout <= 0 || o.ReservedFiles < 0 {
 		return nil, errors.New("poller: Options want a handler, a logger and bounds above zero")
 	}

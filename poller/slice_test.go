@@ -112,6 +112,23 @@ func TestPostFromManyGoroutinesIsInOrder(t *testing.T) {
 	}
 }
 
+// Many posted functions are run in several slices, between which the loop reads.
+func TestManyPostsAreSeveralSlices(t *testing.T) {
+	p := serve(t, &hooks{})
+	l := p.loops[0]
+	var first, last uint64
+	onLoop(t, l, func() {
+		for i := range 4 * postsASlice {
+			l.Post(func() {
+				if last = l.counts.Turns; i == 0 {
+					first = last
+				}
+			})
+		}
+	})
+	eventually(t, l, "all were run", func() bool { return last >= first+3 })
+}
+
 // A function may post the next one for ever; the loop still reads.
 func TestPostsOfPostsDoNotKeepReadsOut(t *testing.T) {
 	p := serve(t, &hooks{data: echo})
