@@ -128,6 +128,12 @@ func (r *runner) collectWindow(l *loop) float64 {
 }
 
 func (r *runner) collectPublished() {
+	if r.plan.Workload == Connect {
+		r.result.Loop = "closed"
+		if r.plan.Rate > 0 {
+			r.result.Loop = "open"
+		}
+	}
 	p := r.publisher
 	if p == nil {
 		return

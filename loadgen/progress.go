@@ -7,13 +7,19 @@ import (
 )
 
 // ProgressLine writes progress over and over into one line of a terminal.
-type ProgressLine struct{ W io.Writer }
+type ProgressLine struct {
+	W    io.Writer
+	Name string // of the step, if it has one
+}
 
 const clearLine = "\r\x1b[K"
 
 // Show replaces the line.
 func (l ProgressLine) Show(p Progress) {
 	line := p.Phase
+	if l.Name != "" {
+		line = l.Name + ": " + line
+	}
 	if p.Of > 0 {
 		line += fmt.Sprintf(" %.1f of %s", min(p.Elapsed, p.Of).Seconds(), p.Of.Round(time.Millisecond))
 	}

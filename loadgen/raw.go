@@ -34,7 +34,8 @@ type Line struct {
 // Begin opens a run.
 type Begin struct {
 	Schema  int       `json:"schema"`
-	Name    string    `json:"name,omitempty"` // the step of a scenario or a search
+	Name    string    `json:"name,omitempty"`   // the step of a scenario or a search
+	Search  bool      `json:"search,omitempty"` // a step of the search whose Search line follows
 	Started time.Time `json:"started"`
 	Plan    Plan      `json:"plan"`
 }

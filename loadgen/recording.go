@@ -7,11 +7,11 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Report is what a raw stream tells: the runs in it, and what a search found. Results for people and programs, and the
+// Report is what a raw stream tells: the runs in it, and what searches found. Results for people and programs, and the
 // HTML page, are made from it alone, so that they can be made again.
 type Report struct {
-	Runs   []*Recording
-	Search *Search
+	Runs     []*Recording
+	Searches []*Search
 }
 
 // Recording is one run as its lines told it.
@@ -45,7 +45,7 @@ func (r *Report) Add(l *Line) error {
 		r.Runs = append(r.Runs, &Recording{Begin: *l.Begin})
 		return nil
 	case l.Search != nil:
-		r.Search = l.Search
+		r.Searches = append(r.Searches, l.Search)
 		return nil
 	case len(r.Runs) == 0:
 		return errors.New("a stream begins with a run's begin")

@@ -29,9 +29,19 @@ func (r *Result) WriteText(w io.Writer) error {
 		r.textServer(t)
 	}
 	r.textGenerator(t)
+	for i := range r.Objectives {
+		o := &r.Objectives[i]
+		verdict := "kept"
+		if !o.Met {
+			verdict = "MISSED"
+		}
+		t.row("objective", "%s: %s", o.text(), verdict)
+	}
 	switch {
 	case r.Failed():
 		t.row("RESULT", "FAILED: %s", strings.Join(r.Faults, "; "))
+	case r.Missed():
+		t.row("RESULT", "an objective was MISSED")
 	case r.Generator.Limited:
 		t.row("RESULT", "ok, but loadgen was the limit: %s", strings.Join(r.Generator.Why, "; "))
 	default:
@@ -66,15 +76,25 @@ func (t *table) reasons(name string, rs reasons) {
 func (r *Result) textConnections(t *table) {
 	p, c := &r.Plan, &r.Connections
 	what := string(p.Workload)
+	if r.Name != "" {
+		what = r.Name + ": " + what
+	}
+	if !p.native() {
+		what += " by " + p.Driver
+	}
 	if r.Loop != "" {
 		what += ", " + r.Loop + " loop"
 	}
 	t.row("workload", "%s to %s", what, p.URL)
-	if p.Workload != Echo {
+	if p.Workload.subscribes() {
 		t.row("subscriptions", "%d of %s topics on each connection", p.Subscriptions, thousands(uint64(p.Topics)))
 	}
-	t.row("connections", "%s of %s open in %.2f s; %d failed, %d dropped, %d pings answered",
-		thousands(uint64(c.Opened)), thousands(uint64(c.Wanted)), c.OpenSeconds, c.Failed, c.Dropped, c.Pings)
+	if p.Workload == Connect {
+		t.row("handshakes", "%s, %d at a time; %d failed", thousands(uint64(c.Opened)), c.Wanted, c.Failed)
+	} else {
+		t.row("connections", "%s of %s open in %.2f s; %d failed, %d dropped, %d pings answered",
+			thousands(uint64(c.Opened)), thousands(uint64(c.Wanted)), c.OpenSeconds, c.Failed, c.Dropped, c.Pings)
+	}
 	if c.Unanswered > 0 {
 		t.row("", "%d did not answer the close in time", c.Unanswered)
 	}
@@ -92,6 +112,9 @@ func (r *Result) textPublished(t *table) {
 	if p.Refused > 0 {
 		line += "; " + thousands(p.Refused) + " refused"
 	}
+	if p.Unsent > 0 {
+		line += "; " + thousands(p.Unsent) + " more were planned, and given up"
+	}
 	if p.TimedOut > 0 {
 		line += "; " + thousands(p.TimedOut) + " did not reach everybody in time"
 	}
@@ -104,13 +127,13 @@ func (r *Result) textDeliveries(t *table) {
 	if r.Plan.Workload == Idle && v.Delivered == 0 {
 		return
 	}
-	t.row("deliveries", "%s/s over %.1f s (%s; %.1f MB/s; %.1f a read)",
+	t.row(r.unit(), "%s/s over %.1f s (%s; %.1f MB/s; %.1f a read)",
 		thousands(uint64(w.DeliveryRate)), w.Seconds, thousands(w.Deliveries), w.BytesPerS/1e6, w.MessagesPerRead)
 	t.row("latency", "%s", r.Latency.text())
 	if r.Round != nil {
 		t.row("to the last", "%s", r.Round.text())
 	}
-	if r.Expected > 0 {
+	if r.Expected > 0 && r.Plan.Workload != Connect {
 		t.row("verified", "%s of %s delivered; %s lost, %s twice, %s out of order",
 			thousands(v.Delivered), thousands(r.Expected), thousands(v.Lost), thousands(v.Duplicates), thousands(v.Reordered))
 	}
@@ -120,6 +143,37 @@ func (r *Result) textDeliveries(t *table) {
 	if v.Gaps > 0 {
 		t.row("told", "%s messages left out, in %s gap notices", thousands(v.Told), thousands(v.Gaps))
 	}
+	for i := range r.Classes {
+		r.Classes[i].text(t)
+	}
+}
+
+// unit is what a delivery is called in a workload.
+func (r *Result) unit() string {
+	switch r.Plan.Workload {
+	case Connect:
+		return "rate"
+	case Echo:
+		return "echoes"
+	}
+	return "deliveries"
+}
+
+// one is a delivery in a workload's words.
+func (r *Result) one() string {
+	switch r.Plan.Workload {
+	case Connect:
+		return "handshake"
+	case Echo:
+		return "message"
+	}
+	return "delivery"
+}
+
+func (c *Class) text(t *table) {
+	t.row("  "+c.Class, "%s clients, %s dropped, %s up to date at the end; %s delivered, %s told as left out, %s lost; p99 %s ms",
+		thousands(uint64(c.Connections)), thousands(uint64(c.Dropped)), thousands(uint64(c.UpToDate)),
+		thousands(c.Verdict.Delivered), thousands(c.Verdict.Told), thousands(c.Verdict.Lost), short(c.Latency.P99Ms))
 }
 
 func (l *Latency) text() string {
@@ -133,7 +187,7 @@ func (r *Result) textServer(t *table) {
 	s := r.Server
 	cpu := fmt.Sprintf("%.2f s CPU, %.0f %% of a core", s.CPUSeconds, s.CPUShare*100)
 	if s.CPUPerDelivery > 0 {
-		cpu += fmt.Sprintf(", %.2f µs a delivery", s.CPUPerDelivery)
+		cpu += fmt.Sprintf(", %.2f µs a %s", s.CPUPerDelivery, r.one())
 	}
 	t.row("server", "%s", cpu)
 	t.row("", "RSS %.1f MB before, %.1f open, %.1f at the end: %s bytes a connection",
@@ -150,7 +204,7 @@ func (r *Result) textGenerator(t *table) {
 		busy[i] = fmt.Sprintf("%.0f %%", b*100)
 	}
 	line := "busy " + strings.Join(busy, ", ")
-	if r.Loop == "open" {
+	if r.Loop == "open" && r.Published != nil {
 		line += fmt.Sprintf("; sent within %s ms of the plan at p99", short(g.SlipP99Ms))
 		if g.Held > 0 {
 			line += fmt.Sprintf("; %s held up by the server", thousands(g.Held))
@@ -182,4 +236,59 @@ func thousands(n uint64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// WriteText writes the results of all runs, and what a search found, for people.
+func (r *Report) WriteText(w io.Writer) error {
+	var parts []interface{ WriteText(io.Writer) error }
+	for _, run := range r.Runs {
+		if !run.Begin.Search { // a search tells of its steps itself
+			parts = append(parts, run.Result)
+		}
+	}
+	for _, s := range r.Searches {
+		parts = append(parts, s)
+	}
+	for i, part := range parts {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := part.WriteText(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteJSON writes them for programs: of one run its result, of several {"runs":[…],"searches":[…]}.
+func (r *Report) WriteJSON(w io.Writer) error {
+	if len(r.Runs) == 1 && r.Searches == nil {
+		return r.Runs[0].Result.WriteJSON(w)
+	}
+	all := struct {
+		Runs     []*Result `json:"runs"`
+		Searches []*Search `json:"searches,omitempty"`
+	}{Searches: r.Searches}
+	for _, run := range r.Runs {
+		all.Runs = append(all.Runs, run.Result)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(all)
+}
+
+// Outcome says whether any run failed or missed an objective.
+func (r *Report) Outcome() (failed, missed bool) {
+	for _, run := range r.Runs {
+		if run.Result == nil || run.Begin.Search { // a search's steps are meant to find the border
+			continue
+		}
+		failed = failed || run.Result.Failed()
+		missed = missed || run.Result.Missed()
+	}
+	for _, s := range r.Searches {
+		failed = failed || s.Interrupted
+		missed = missed || s.BestStep < 0
+	}
+	return failed, missed
 }

@@ -26,7 +26,7 @@ type Result struct {
 	LostAtEnd   uint64      `json:"lost_at_end"` // of the lost ones, those that had not come when the run ended: lost, or only late
 	Window      Window      `json:"window"`
 	Latency     Latency     `json:"latency"`
-	Round       *Latency    `json:"round,omitempty"` // closed loop: until the last subscriber had it
+	Round       *Latency    `json:"round,omitempty"`   // closed loop: until the last subscriber had it
 	Classes     []Class     `json:"classes,omitempty"` // of Slow; what is above counts all of them, but Latency only the healthy
 	Server      *Process    `json:"server,omitempty"`
 	Generator   Generator   `json:"generator"`
@@ -62,7 +62,7 @@ type Connections struct {
 type Published struct {
 	Sent        uint64  `json:"sent"`
 	Unsent      uint64  `json:"unsent,omitempty"` // planned, and given up since the server did not read what was sent before
-	Refused     uint64  `json:"refused"` // by the server, which said so
+	Refused     uint64  `json:"refused"`          // by the server, which said so
 	Refusals    reasons `json:"refusals,omitempty"`
 	TimedOut    uint64  `json:"timed_out"`              // closed loop: did not reach everybody in time
 	PlannedRate float64 `json:"planned_rate,omitempty"` // open loop, messages a second

@@ -53,6 +53,11 @@ func Run(ctx context.Context, plan Plan, watch func(Progress)) (*Result, error) 
 // Record is Run for a named step, and hands on the lines of the raw stream as they come, one at a time. A line is sink's
 // until sink returns. The result is made from the same lines.
 func Record(ctx context.Context, name string, plan Plan, watch func(Progress), sink func(*Line)) (*Result, error) {
+	return recordStep(ctx, &Begin{Name: name, Plan: plan}, watch, sink)
+}
+
+func recordStep(ctx context.Context, begin *Begin, watch func(Progress), sink func(*Line)) (*Result, error) {
+	plan := begin.Plan
 	if err := plan.Validate(); err != nil {
 		return nil, err
 	}
@@ -64,14 +69,15 @@ func Record(ctx context.Context, name string, plan Plan, watch func(Progress), s
 		}
 		sink(l)
 	}
-	result, err := carryOut(ctx, name, plan, watch, both)
+	result, err := carryOut(ctx, begin, watch, both)
 	return result, errors.Join(err, fault)
 }
 
 // carryOut runs a valid plan. Result is made whole by whoever takes the lines.
-func carryOut(ctx context.Context, name string, plan Plan, watch func(Progress), sink func(*Line)) (*Result, error) {
-	begin := &Begin{Schema: RawSchema, Name: name, Started: time.Now(), Plan: plan}
-	r := &runner{watch: watch, result: &Result{Schema: ResultSchema, Name: name, Started: begin.Started, Plan: plan}}
+func carryOut(ctx context.Context, begin *Begin, watch func(Progress), sink func(*Line)) (*Result, error) {
+	begin.Schema, begin.Started = RawSchema, time.Now()
+	plan := begin.Plan
+	r := &runner{watch: watch, result: &Result{Schema: ResultSchema, Name: begin.Name, Started: begin.Started, Plan: plan}}
 	var err error
 	if r.fleet, err = newFleet(&plan); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"text/tabwriter"
 	"time"
 )
 
@@ -106,7 +108,7 @@ func (f *finder) step(ctx context.Context, rate float64) (Step, error) {
 	run := f.run
 	if run == nil {
 		run = func(ctx context.Context, name string, p Plan) (*Result, error) {
-			return Record(ctx, name, p, f.watch, f.sink)
+			return recordStep(ctx, &Begin{Name: name, Search: true, Plan: p}, f.watch, f.sink)
 		}
 	}
 	r, err := run(ctx, fmt.Sprintf("%s/s", number(rate)), p)
@@ -178,4 +180,42 @@ func (s *searchRates) judge(kept bool) {
 
 func (s *searchRates) over() bool {
 	return s.low > 0 && s.high > 0 && s.high <= s.low*searchRatio || s.next < searchRateMin || s.next > RateMax
+}
+
+// WriteText writes what was found for people.
+func (s *Search) WriteText(w io.Writer) error {
+	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row("planned/s", "delivered/s\tshare\t%s ms\tserver CPU\t", s.Bound.Name)
+	for i := range s.Steps {
+		s.Steps[i].text(t)
+	}
+	bound := s.Bound
+	switch {
+	case s.BestStep < 0:
+		t.row("RESULT", "no rate kept %s ≤ %s ms with %.1f %% delivered", bound.Name, number(bound.Bound), s.Delivered*100)
+	default:
+		t.row("RESULT", "%s deliveries/s with %s ≤ %s ms and %.1f %% delivered", number(s.Best), bound.Name, number(bound.Bound), s.Delivered*100)
+	}
+	if s.Limited {
+		t.row("  LIMITED", "loadgen was itself the limit at the next higher rate: the server may be able to do more")
+	}
+	if s.Interrupted {
+		t.row("", "the search was interrupted")
+	}
+	return t.w.Flush()
+}
+
+func (s *Step) text(t *table) {
+	verdict := "kept"
+	if !s.Kept {
+		verdict = s.Why
+	}
+	if s.Limited {
+		verdict += " (loadgen was the limit)"
+	}
+	cpu := "–"
+	if s.CPUus > 0 {
+		cpu = fmt.Sprintf("%.0f %%, %.2f µs", s.CPUShare*100, s.CPUus)
+	}
+	t.row(number(s.Planned), "%s\t%.2f %%\t%s\t%s\t%s", number(s.Delivered), s.Share*100, short(s.Measured), cpu, verdict)
 }

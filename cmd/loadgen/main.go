@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/megawire/megawire/internal/buildinfo"
 	"github.com/megawire/megawire/loadgen"
@@ -21,18 +20,22 @@ import (
 const (
 	exitFailed = 1 // the run found something wrong, or could not be carried out
 	exitUsage  = 2 // the plan makes no sense, or this host's limits do not allow it
+	exitMissed = 3 // an objective was missed
 )
 
 // errFailed says that the report, which is written already, tells of faults.
 var errFailed = errors.New("the run failed")
+
+// errMissed says that the report tells of an objective that was missed.
+var errMissed = errors.New("an objective was missed")
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	started := false
-	root := newRoot(stdout, stderr, &started)
+	p := &program{stdout: stdout, stderr: stderr}
+	root := newRoot(p)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var plan *loadgen.PlanError
@@ -40,57 +43,36 @@ func run(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errMissed):
+		return exitMissed
 	case errors.Is(err, errFailed):
 		return exitFailed
 	}
 	fmt.Fprintf(stderr, "loadgen: %s\n", trimPrefix(err))
-	if !started || errors.As(err, &plan) || errors.As(err, &limit) {
+	if !p.started || errors.As(err, &plan) || errors.As(err, &limit) {
 		return exitUsage
 	}
 	return exitFailed
 }
 
-func newRoot(stdout, stderr io.Writer, started *bool) *cobra.Command {
+func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "loadgen",
 		Short: "Puts load on a push server and reports what came through",
-		Long: "loadgen opens many WebSocket connections from few threads, publishes to them, and reports deliveries a second,\n" +
-			"latency from the planned instant, and every message lost, doubled or out of order.\n\n" +
-			"It exits with 0 when all is well, 1 when something was lost, doubled, reordered or disconnected, 2 when it could not start.",
+		Long: "loadgen opens many connections from few threads, publishes to them, and reports deliveries a second, latency from the\n" +
+			"planned instant, and every message lost, doubled or out of order.\n\n" +
+			"Drivers (--driver):\n" + loadgen.DriversHelp() + "\n" +
+			"Objectives (--slo p99=50ms,loss=0,…), at most so much unless it says otherwise:\n" + loadgen.ObjectivesHelp() + "\n" +
+			"Exit codes: 0, all is well; 1, something was lost, doubled, reordered or disconnected, and no objective bounds it; 2, the run\n" +
+			"could not start; 3, an objective was missed, or a search found no rate that keeps its bound.",
 		Version:      buildinfo.Get().Version,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	for _, w := range []workload{idle, fanout, echo} {
-		root.AddCommand(newCommand(w, stdout, stderr, started))
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	for _, w := range workloads {
+		root.AddCommand(newWorkloadCommand(w, p))
 	}
+	root.AddCommand(newRunCommand(p), newReportCommand(p))
 	return root
-}
-
-// execute runs a plan and writes its report.
-func execute(ctx context.Context, plan loadgen.Plan, asJSON bool, stdout, stderr io.Writer) error {
-	var watch func(loadgen.Progress)
-	line := loadgen.ProgressLine{W: stderr}
-	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		watch = line.Show
-	}
-	result, err := loadgen.Run(ctx, plan, watch)
-	if watch != nil {
-		line.Clear()
-	}
-	if err != nil {
-		return withReasons(err, result)
-	}
-	write := result.WriteText
-	if asJSON {
-		write = result.WriteJSON
-	}
-	if err := write(stdout); err != nil {
-		return err
-	}
-	if result.Failed() {
-		return errFailed
-	}
-	return nil
 }
