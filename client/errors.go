@@ -93,7 +93,11 @@ func retryAfter(v string, now time.Time) time.Duration {
 func final(err error) bool {
 	var r *RefusedError
 	if errors.As(err, &r) {
-		return r.Status >= 400 && r.Status < 500 && r.Status != http.StatusTooManyRequests
+		switch r.Status {
+		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+			return false
+		}
+		return r.Status >= 400 && r.Status < 500
 	}
 	switch websocket.CloseStatus(err) {
 	case websocket.StatusPolicyViolation, statusKicked:

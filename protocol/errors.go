@@ -42,6 +42,8 @@ func badTopic(verb, topic string) string {
 		return fmt.Sprintf("a topic has at most %d bytes, this one has %d", pubsub.TopicBytesMax, len(topic))
 	case strings.ContainsAny(topic, "+#") && verb == "publish":
 		return "a message is published to one topic: + and # are wildcards, for subscribers"
+	case pubsub.Reserved(topic):
+		return "the server's own topics ($sys, $presence) are not built yet"
 	case strings.ContainsAny(topic, "+#"):
 		return "patterns with + or # are not built yet: subscribe to exact topics"
 	default:
@@ -49,15 +51,17 @@ func badTopic(verb, topic string) string {
 	}
 }
 
-// statuses of refused upgrades.
-var statuses = map[string]int{
-	codes.BadRequest: 400, codes.BadTopic: 400, codes.Forbidden: 403, codes.TooMany: 503, codes.Unavailable: 503,
-}
-
 // Refuse is Explain for a topic that stood in a URL.
 func Refuse(err error, topic string) *http1.Error {
 	code, message := Explain(err, "subscribe", topic)
-	return &http1.Error{Status: statuses[code], Code: code, Message: message}
+	e := &http1.Error{Status: 400, Code: code, Message: message}
+	switch {
+	case code == codes.Forbidden:
+		e.Status = 403
+	case errors.Is(err, pubsub.ErrTooManyTopics), code == codes.Unavailable:
+		e.Status, e.Header = 503, []string{"Retry-After: 5"}
+	}
+	return e
 }
 
 // RefuseUnbuilt refuses the query parameters that are part of the protocol and not built yet.

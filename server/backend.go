@@ -18,7 +18,6 @@ type backend Server
 
 func (b *backend) Publish(ctx context.Context, p *admin.Publication) (admin.Receipt, error) {
 	if err := b.Check(p); err != nil {
-		b.refused(pubsub.ErrBadTopic)
 		return admin.Receipt{}, err
 	}
 	m := pubsub.Publication{Topic: p.Topic, Content: pubsub.Content(p.Content), Payload: p.Payload}
@@ -29,7 +28,6 @@ func (b *backend) Publish(ctx context.Context, p *admin.Publication) (admin.Rece
 	}
 	r, err := b.hub.PublishWait(ctx, &m)
 	if err != nil {
-		b.refused(err)
 		if ctx.Err() != nil {
 			return admin.Receipt{}, ctx.Err()
 		}
@@ -40,7 +38,7 @@ func (b *backend) Publish(ctx context.Context, p *admin.Publication) (admin.Rece
 	return admin.Receipt{Epoch: r.Epoch, Seq: r.Seq}, nil
 }
 
-func (b *backend) refused(err error) { b.published.refused[refusal(err)].Add(1) }
+func (b *backend) Refused(code string) { b.published.refused[refusal(code)].Add(1) }
 
 // Check implements admin.Backend. Whoever can reach the admin listener may publish to every topic but
 // the server's own.

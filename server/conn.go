@@ -21,10 +21,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		}
 	}
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
-	var ep ws.Endpoint
-	if h := c.User[userEndpoint]; h != 0 {
-		ep = *w.endpoints.At(h)
-	}
+	ep := w.endpoint(c)
 	for c.Open() {
 		ev, n := ep.Next(p[used:], &w.limits)
 		used += n
@@ -33,27 +30,34 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		}
 		w.event(c, &ev)
 	}
-	w.keepEndpoint(c, &ep)
+	w.keepEndpoint(c, ep)
 	return used
 }
 
-// keepEndpoint keeps an endpoint only while a fragmented message is under way.
+// endpoint returns the connection's own endpoint, or a fresh one that all others share. It is used where it
+// stands: a copy would own the same buffer, and after a panic both would give it back.
+func (w *worker) endpoint(c *poller.Conn) *ws.Endpoint {
+	if h := c.User[userEndpoint]; h != 0 {
+		return w.endpoints.At(h)
+	}
+	w.fresh.Release() // of what a panic may have left in it
+	return &w.fresh
+}
+
+// keepEndpoint gives a connection an endpoint of its own only while a fragmented message is under way.
 func (w *worker) keepEndpoint(c *poller.Conn, ep *ws.Endpoint) {
 	h := c.User[userEndpoint]
 	if !c.Open() {
 		ep.Release()
 	}
-	switch {
-	case ep.Idle() && h == 0:
-	case ep.Idle():
+	switch idle := ep.Idle(); {
+	case idle && h != 0:
 		w.endpoints.Free(h)
 		c.User[userEndpoint] = 0
-	default:
-		if h == 0 {
-			h = w.endpoints.New()
-			c.User[userEndpoint] = h
-		}
-		*w.endpoints.At(h) = *ep
+	case !idle && h == 0:
+		h = w.endpoints.New()
+		c.User[userEndpoint] = h
+		*w.endpoints.At(h), w.fresh = w.fresh, ws.Endpoint{}
 	}
 }
 
@@ -117,7 +121,7 @@ func (w *worker) due(c *poller.Conn) {
 	if c.Flags&flagPinged != 0 {
 		c.Flags &^= flagPinged
 		if quiet >= interval+timeout { // nothing since the ping, nor for the interval before it
-			w.close(c, ws.NoPong, "no pong")
+			w.giveUp(c)
 			return
 		}
 	}
@@ -131,6 +135,16 @@ func (w *worker) due(c *poller.Conn) {
 	}
 	c.Flags |= flagPinged
 	c.SetDue(w.loop.Seconds() + timeout)
+}
+
+// giveUp ends a connection without signs of life. One that does not take our bytes was not asked for a pong
+// either: it is a slow reader.
+func (w *worker) giveUp(c *poller.Conn) {
+	if c.Stalled() {
+		w.close(c, ws.SlowReader, "nothing was read for too long")
+		return
+	}
+	w.close(c, ws.NoPong, "no pong")
 }
 
 var pingFrame = ws.AppendFrame(nil, ws.Ping, nil)

@@ -49,8 +49,8 @@ func (p *peer) State() *uint32 { return &p.c.User[userWord] }
 var kinds = [connKinds]pubsub.Kind{connNative: kindNative, connRaw: kindRaw}
 
 func (p *peer) Subscribe(topic string) (pubsub.Joined, error) {
-	if !pubsub.ValidTopic(topic) {
-		return pubsub.Joined{}, pubsub.ErrBadTopic
+	if !pubsub.ValidTopic(topic) || pubsub.Reserved(topic) {
+		return pubsub.Joined{}, pubsub.ErrBadTopic // there are no topics of the server's own yet
 	}
 	if !p.w.s.subscribe.allow(topic) {
 		return pubsub.Joined{}, protocol.ErrForbidden

@@ -59,9 +59,10 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	var err error
 	s.poller, err = poller.New(poller.Options{
 		Handler: handler{s}, Logger: log,
-		Listen: cfg.Listen, Loops: cfg.Loops.Or(runtime.GOMAXPROCS(0)),
+		Listen: cfg.Listen, Loops: cfg.Loops.Or(min(runtime.GOMAXPROCS(0), poller.LoopsMax)),
 		SendBufferBytes: int(cfg.Socket.SendBufferBytes), RepliesBytesMax: int(cfg.Limits.RepliesBytes),
-		UserTimeout:   cfg.Heartbeat.PingInterval + cfg.Heartbeat.PongTimeout,
+		// Later than the heartbeats give a slow reader up, so that they do and not the kernel.
+		UserTimeout:   cfg.Heartbeat.PingInterval + cfg.Heartbeat.PongTimeout + 10*time.Second,
 		ReservedFiles: adminConnections + filesReserved,
 		RefuseFull:    http1.AppendError(nil, refuseFull),
 	})
@@ -146,7 +147,11 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("admin listener: %w", err)
 	}
 	if err := s.poller.Start(ctx); err != nil {
-		return errors.Join(err, s.admin.Shutdown(context.WithoutCancel(ctx)))
+		shut := s.admin.Shutdown(context.WithoutCancel(ctx))
+		if ctx.Err() != nil {
+			return shut // told to stop before it had begun: no fault
+		}
+		return errors.Join(err, shut)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -30,30 +30,20 @@ type publishCounts struct {
 	refused [refusals]atomic.Uint64
 }
 
-// Why publications were refused.
-const (
-	refusedBadTopic = iota
-	refusedForbidden
-	refusedTooMany
-	refusedUnavailable
-	refusals
-)
-
-var refusalNames = [refusals]string{
-	codes.BadTopic, codes.Forbidden, codes.TooMany, codes.Unavailable,
+// refusalNames are the codes by which refused publications are counted; the last stands for all others.
+var refusalNames = [...]string{
+	codes.BadRequest, codes.BadTopic, codes.Forbidden, codes.TooLarge, codes.TooMany, codes.Unavailable, codes.Internal,
 }
 
-func refusal(err error) int {
-	switch {
-	case errors.Is(err, pubsub.ErrBadTopic):
-		return refusedBadTopic
-	case errors.Is(err, pubsub.ErrReservedTopic), errors.Is(err, protocol.ErrForbidden):
-		return refusedForbidden
-	case errors.Is(err, pubsub.ErrTooManyTopics):
-		return refusedTooMany
-	default:
-		return refusedUnavailable
+const refusals = len(refusalNames)
+
+func refusal(code string) int {
+	for i, name := range refusalNames {
+		if name == code {
+			return i
+		}
 	}
+	return refusals - 1
 }
 
 // workerCounts are totals that a loop keeps for itself; others see the snapshot it makes in each tick.
@@ -100,7 +90,8 @@ func (c *workerCounts) refuse(e *http1.Error) {
 func (c *workerCounts) publication(kind uint8, err error) {
 	switch {
 	case err != nil && !errors.Is(err, pubsub.ErrPending):
-		c.refused[refusal(err)]++
+		code, _ := protocol.Explain(err, "publish", "")
+		c.refused[refusal(code)]++
 	case kind == connRaw:
 		c.in[sourceRaw]++
 	default:

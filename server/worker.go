@@ -54,6 +54,7 @@ type worker struct {
 	request   http1.Request
 	limits    ws.Limits
 	endpoints slab.Slab[ws.Endpoint]
+	fresh     ws.Endpoint // of connections without one of their own
 	out       []byte
 
 	counts   workerCounts

@@ -71,6 +71,8 @@ func (f *pubFlags) check(args []string) error {
 	case f.file == "" && len(args) != 2:
 		return usageError{errors.New("pub takes a topic and its data, as in: megawire pub chat/lobby hello\n" +
 			"  or a capture, as in: megawire pub --file capture.ndjson")}
+	case f.file == "" && f.pace != "1x":
+		return usageError{errors.New("--pace goes with --file")}
 	case f.text && f.bin:
 		return usageError{errors.New("--text and --bin exclude each other")}
 	}

@@ -59,6 +59,10 @@ func pubFile(ctx context.Context, cmd *cobra.Command, flags *pubFlags) error {
 	if err == nil && (status != http.StatusOK || answer.Error != nil) {
 		err = answer.refusal(status)
 	}
+	if err != nil && status == 0 && r.lines.Load() > 0 {
+		// No answer: the server knows, we do not.
+		return fmt.Errorf("%w\n  %d lines were sent; how many of them were published is not known", err, r.lines.Load())
+	}
 	fmt.Fprintln(cmd.OutOrStdout(), summary(&answer, time.Since(began)))
 	switch {
 	case err != nil:

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -130,10 +129,10 @@ func dialable(listen string) string {
 
 // explainServe adds to an error of the system what to do about it.
 func explainServe(err error, cfg *config.Config) error {
-	listen, admin := portOf(cfg.Listen), portOf(cfg.Admin.Listen)
-	key, port := "listen", listen
-	if strings.Contains(err.Error(), ":"+admin) && !strings.Contains(err.Error(), ":"+listen) {
-		key, port = "admin.listen", admin
+	key, port := "listen", portOf(cfg.Listen)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil && portOf(op.Addr.String()) != port {
+		key, port = "admin.listen", portOf(cfg.Admin.Listen)
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,15 +29,19 @@ func TestDialable(t *testing.T) {
 
 func TestExplainServe(t *testing.T) {
 	cfg := config.Default()
+	cfg.Listen = ":908" // the beginning of the other port
+	listen := func(ip string, port int, errno error) error {
+		return &net.OpError{Op: "listen", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(ip), Port: port}, Err: errno}
+	}
 	for _, row := range []struct {
 		says string
 		err  error
 		want string
 	}{
-		{"the public port is taken", fmt.Errorf("listen tcp :8080: %w", syscall.EADDRINUSE), "choose another with --listen"},
-		{"the admin port is taken", fmt.Errorf("listen tcp 127.0.0.1:9080: %w", syscall.EADDRINUSE), "choose another with --admin.listen"},
-		{"a port below 1024", fmt.Errorf("listen tcp :80: %w", syscall.EACCES), "CAP_NET_BIND_SERVICE"},
-		{"an address of another machine", fmt.Errorf("listen tcp 1.2.3.4:8080: %w", syscall.EADDRNOTAVAIL), "ip addr"},
+		{"the public port is taken", listen("0.0.0.0", 908, syscall.EADDRINUSE), "choose another with --listen"},
+		{"the admin port is taken", fmt.Errorf("admin listener: %w", listen("127.0.0.1", 9080, syscall.EADDRINUSE)), "choose another with --admin.listen"},
+		{"a port below 1024", listen("0.0.0.0", 80, syscall.EACCES), "CAP_NET_BIND_SERVICE"},
+		{"an address of another machine", listen("1.2.3.4", 908, syscall.EADDRNOTAVAIL), "ip addr"},
 		{"another error stays as it is", errors.New("boom"), "boom"},
 	} {
 		got := explainServe(row.err, &cfg)

@@ -12,7 +12,9 @@ import (
 type Protocol struct{ out []byte }
 
 // Open accepts everybody.
-func (*Protocol) Open(protocol.Peer, *http1.Request) *http1.Error { return nil }
+func (*Protocol) Open(_ protocol.Peer, r *http1.Request) *http1.Error {
+	return protocol.RefuseUnbuilt(r, "token")
+}
 
 // Message sends the message back.
 func (e *Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {

@@ -25,20 +25,17 @@ type Protocol struct {
 
 // Open subscribes to what ?topics= names. There is no ack.
 func (n *Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
-	if err := protocol.RefuseUnbuilt(r, "token"); err != nil {
+	if err := protocol.RefuseUnbuilt(r, "token", "last", "mode", "every"); err != nil {
 		return err
 	}
 	list, count := http1.Param(r.Query, "topics")
 	if count == 0 {
 		return nil
 	}
-	if err := protocol.RefuseUnbuilt(r, "last", "mode", "every"); err != nil {
-		return err
-	}
 	if count > 1 {
 		return badTopics("the parameter topics stands more than once: separate topics by commas")
 	}
-	if len(list) == 0 || bytes.HasSuffix(list, []byte("/")) {
+	if n := len(list); n == 0 || list[n-1] == '/' || list[n-1] == ',' {
 		return badTopics("topics ends in an empty level: if a # was meant, it is written %23 in a URL")
 	}
 	var refused *http1.Error

@@ -61,6 +61,13 @@ func answerFault(w http.ResponseWriter, f Fault) {
 	answer(w, statusOf(f.Code), errorAnswer{f})
 }
 
+// refusal is faultOf for a publication, which is counted.
+func (s *Server) refusal(err error) Fault {
+	f := s.faultOf(err)
+	s.o.Backend.Refused(f.Code)
+	return f
+}
+
 // faultOf turns what the Backend returned into what the caller is told. What it does not know is logged, and not told.
 func (s *Server) faultOf(err error) Fault {
 	var f Fault

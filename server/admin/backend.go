@@ -33,6 +33,9 @@ type Backend interface {
 	// Check tells by a Fault whether Publish would refuse the message for what it is (topic, size, UTF-8). It publishes nothing.
 	Check(p *Publication) error
 
+	// Refused counts a publication that was refused, by the code it was answered with.
+	Refused(code string)
+
 	// Ready tells whether new clients are welcome, and if not, why.
 	Ready() (ready bool, why string)
 

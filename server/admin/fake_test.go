@@ -19,6 +19,7 @@ type fakeBackend struct {
 	mu        sync.Mutex
 	published []Publication
 	checked   int
+	refused   map[string]int // by code
 
 	room    chan struct{} // nil: always room; else one publication for each value
 	waiting chan struct{} // nil, or told of each publication that finds no room
@@ -85,6 +86,15 @@ func (b *fakeBackend) waitForRoom(ctx context.Context) error {
 		}
 		return ctx.Err()
 	}
+}
+
+func (b *fakeBackend) Refused(code string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refused == nil {
+		b.refused = map[string]int{}
+	}
+	b.refused[code]++
 }
 
 func (b *fakeBackend) Ready() (bool, string) { return b.why == "", b.why }

@@ -29,6 +29,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			answerFault(w, Fault{codes.Forbidden, "origin " + quote(r.Header.Get("Origin")) + " may not call this listener"})
 			return
 		}
+		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && (r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.URL.Path != "/") {
+			// An image or a script tag sends no Origin, yet could keep a profiler running. Following a link to the page is fine.
+			answerFault(w, Fault{codes.Forbidden, "a page of another site may not call this listener"})
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -61,12 +61,12 @@ func (s *Server) publishOne(w http.ResponseWriter, object []byte, wait *roomWait
 	var ps parser
 	var p Publication
 	if err := ps.parse(object, &p); err != nil {
-		answerFault(w, s.faultOf(err))
+		answerFault(w, s.refusal(err))
 		return
 	}
 	receipt, err := s.o.Backend.Publish(wait, &p)
 	if err != nil {
-		answerFault(w, s.faultOf(err))
+		answerFault(w, s.refusal(err))
 		return
 	}
 	answer(w, http.StatusOK, published{p.Topic, receipt.Epoch, receipt.Seq})
@@ -103,7 +103,7 @@ func (s *Server) publishArray(w http.ResponseWriter, array []byte, wait *roomWai
 		return
 	}
 	var a arrayFault
-	a.Error.Fault, a.Error.Index, a.Results = s.faultOf(err), index, results
+	a.Error.Fault, a.Error.Index, a.Results = s.refusal(err), index, results
 	answer(w, statusOf(a.Error.Code), a)
 }
 

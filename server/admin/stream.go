@@ -85,7 +85,7 @@ func (st *stream) run(lines *lineReader) streamAnswer {
 		if err == nil {
 			continue
 		}
-		if f := st.server.faultOf(err); endsStream(f.Code) {
+		if f := st.server.refusal(err); endsStream(f.Code) {
 			return st.broken(f)
 		} else {
 			st.bad(f)

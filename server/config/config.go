@@ -9,7 +9,7 @@ import "time"
 // inclusive bounds, oneof its permitted values, syntax a rule of check.go.
 type Config struct {
 	Listen string `koanf:"listen" syntax:"address" usage:"address of the public listener, host:port; an empty host is every IPv4 and IPv6 address"`
-	Loops  Auto   `koanf:"loops" max:"1024" usage:"event loops; auto is GOMAXPROCS, by default the number of cores"`
+	Loops  Auto   `koanf:"loops" max:"256" usage:"event loops; auto is GOMAXPROCS, by default the number of cores"`
 	Demo   bool   `koanf:"demo" usage:"publish a built-in feed of tickers and sensors; anonymous.publish then defaults to every topic"`
 
 	Admin      Admin      `koanf:"admin"`
@@ -35,10 +35,10 @@ type Admin struct {
 type Limits struct {
 	MessageBytes               Bytes         `koanf:"message_bytes" min:"1KiB" max:"64MiB" usage:"largest WebSocket message or published line; a larger one is closed with 1009 or refused as too_large"`
 	Connections                Auto          `koanf:"connections" max:"100000000" usage:"open connections, those past it get 503; auto is what the limit on open files leaves"`
-	SubscriptionsPerConnection int           `koanf:"subscriptions_per_connection" min:"1" max:"1000000" usage:"filters one connection may subscribe to; those past it are too_many"`
+	SubscriptionsPerConnection int           `koanf:"subscriptions_per_connection" min:"1" max:"65536" usage:"filters one connection may subscribe to; those past it are too_many"`
 	Topics                     int           `koanf:"topics" min:"1" max:"100000000" usage:"topics held at once; a publish that would make one more is too_many"`
 	HandshakeTimeout           time.Duration `koanf:"handshake_timeout" min:"100ms" max:"5m" usage:"time from accept to the end of the HTTP request head"`
-	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it, closed with 4002"`
+	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the client is given up, without a close frame"`
 	Fragments                  int           `koanf:"fragments" min:"1" max:"1000000" usage:"frames that one WebSocket message may be cut into"`
 }
 

@@ -119,7 +119,7 @@ func TestRefused(t *testing.T) {
 		{says: "a duration without a unit", file: "drain: {timeout: 10}\n", want: []string{"10s"}},
 		{says: "a size in apples", file: "limits: {message_bytes: 10 apples}\n", want: []string{"64KiB"}},
 		{says: "a size past every int", file: "limits: {message_bytes: 99999999999TiB}\n", want: []string{"is not a size"}},
-		{says: "a number above the most", file: "loops: 5000\n", want: []string{"above the most, 1024"}},
+		{says: "a number above the most", file: "loops: 5000\n", want: []string{"above the most, 256"}},
 		{says: "yes is not true", file: "demo: yes\n", want: []string{"neither true nor false"}},
 		{says: "a port alone", file: "listen: 8080\n", want: []string{":port"}},
 		{says: "a port that is none", file: "listen: \":99999\"\n", want: []string{"no port from 0 to 65535"}},
