@@ -231,7 +231,7 @@ func TestCapture(t *testing.T) {
 			r.publish(c.markers())
 			for range row.ws + row.raws {
 				if err := <-results; err != nil {
-					t.Error(err)
+					t.Fatal(err)
 				}
 			}
 			r.awaitMetricIs(`megawire_messages_in_total{source="admin"}`, float64(len(c.lines)+len(c.topics)))

@@ -182,22 +182,9 @@ func (p *peer) account(topics []string) (missing map[string]uint64, err error) {
 func TestStalledReaders(t *testing.T) {
 	p := launch(t, 0, "--heartbeat.ping_interval=5m", "--heartbeat.pong_timeout=5m")
 	progress := newRounds(healthyReaders)
-	healthy := make(chan error, healthyReaders)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for i := range healthyReaders {
-		topic := heavyTopic(i)
-		c := p.dial("/ws")
-		c.subscribe(topic)
-		c.extend(4 * patience)
-		go func() {
-			err := c.keepUp(topic, progress)
-			if err != nil {
-				cancel()
-			}
-			healthy <- err
-		}()
-	}
+	healthy := p.healthyReaders(progress, cancel)
 	stalled := make([]*peer, stalledReaders)
 	topicsOf := func(i int) []string { return []string{heavyTopic(i), heavyTopic(i + 3), lightTopic} }
 	for i := range stalled {
@@ -211,11 +198,16 @@ func TestStalledReaders(t *testing.T) {
 	before, _ := p.memory()
 
 	if err := p.stream(progress.body(ctx), roundsTotal*(heavyTopics*heavyPerRound+1)); err != nil {
-		t.Error(err)
+		select {
+		case reason := <-healthy:
+			t.Fatalf("%v: %v", err, reason)
+		default:
+			t.Fatal(err)
+		}
 	}
 	for range healthyReaders {
 		if err := <-healthy; err != nil {
-			t.Error(err)
+			t.Fatal(err)
 		}
 	}
 	_, most := p.memory()
@@ -243,6 +235,27 @@ func TestStalledReaders(t *testing.T) {
 	if _, most = p.memory(); most-before >= memoryGrowthMax {
 		t.Errorf("the server grew by %d bytes while it caught them up, want less than %d", most-before, memoryGrowthMax)
 	}
+}
+
+// healthyReaders starts those who keep up, and sends what each found. The first failure gives up: the
+// publisher would wait for that reader.
+func (p *process) healthyReaders(r *rounds, giveUp func()) <-chan error {
+	p.t.Helper()
+	results := make(chan error, healthyReaders)
+	for i := range healthyReaders {
+		topic := heavyTopic(i)
+		c := p.dial("/ws")
+		c.subscribe(topic)
+		c.extend(4 * patience)
+		go func() {
+			err := c.keepUp(topic, r)
+			results <- err
+			if err != nil {
+				giveUp()
+			}
+		}()
+	}
+	return results
 }
 
 // readAgain lets all stalled readers read at once. It returns how many messages they were told to miss.
