@@ -137,6 +137,11 @@ func (r *Recording) tiles() []tile {
 			ts = append(ts, tile{Name: "server memory", Value: signed(s.RSSPerConnection), Unit: "bytes a connection"})
 		}
 	}
+	for _, c := range res.Classes {
+		if c.Class != healthy.String() && c.Connections > 0 {
+			ts = append(ts, tile{Name: c.Class + " clients", Value: thousands(uint64(c.UpToDate)), Unit: fmt.Sprintf("of %s up to date at the end", thousands(uint64(c.Connections)))})
+		}
+	}
 	for _, o := range res.Objectives {
 		verdict := "kept"
 		if !o.Met {

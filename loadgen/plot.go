@@ -44,7 +44,7 @@ type plotSpan struct {
 // Measures of a plot, in SVG units.
 const (
 	plotWidth, plotHeight                       = 640, 280
-	plotLeft, plotRight, plotTop, plotBottom    = 64, 14, 34, 40
+	plotLeft, plotRight, plotTop, plotBottom    = 64, 28, 34, 40
 	plotInnerWidth                              = plotWidth - plotLeft - plotRight
 	plotInnerHeight                             = plotHeight - plotTop - plotBottom
 	plotDecadesMin                              = 1.0
@@ -114,8 +114,16 @@ func (a *axis) finish(headroom bool) {
 // choose sets ticks at powers of ten, or at round distances.
 func (a *axis) choose() {
 	if a.log {
+		between := []float64{1}
+		if a.high/a.low <= 100 {
+			between = []float64{1, 2, 5}
+		}
 		for v := a.low; v <= a.high*1.001; v *= 10 {
-			a.ticks = append(a.ticks, tick{v, compact(v)})
+			for _, times := range between {
+				if v*times <= a.high*1.001 {
+					a.ticks = append(a.ticks, tick{v * times, compact(v * times)})
+				}
+			}
 		}
 		return
 	}
@@ -190,8 +198,12 @@ func (p *plot) drawLegend(b *strings.Builder) {
 	for i := len(p.lines) - 1; i >= 0; i-- {
 		l := &p.lines[i]
 		fmt.Fprintf(b, `<text class="legend" x="%.1f" y="%d" text-anchor="end">%s</text>`, x, plotTop-16, template.HTMLEscapeString(l.name))
-		x -= 6.2*float64(len(l.name)) + 5
-		fmt.Fprintf(b, `<line class="line %s" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, l.class, x-plotLegendDash, x, plotTop-20, plotTop-20)
+		x -= 6.6*float64(len(l.name)) + 6
+		if strings.HasPrefix(l.class, "dots") {
+			fmt.Fprintf(b, `<circle class="point %s" cx="%.1f" cy="%d" r="%d"/>`, l.class, x-plotLegendDash/2, plotTop-20, plotPointPx)
+		} else {
+			fmt.Fprintf(b, `<line class="line %s" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, l.class, x-plotLegendDash, x, plotTop-20, plotTop-20)
+		}
 		x -= plotLegendDash + plotLegendStep
 	}
 }

@@ -1,8 +1,6 @@
 package loadgen
 
-import (
-	"math"
-)
+import "math"
 
 // plotPointsMax bounds the points of a line; longer series are put together in groups.
 const plotPointsMax = 400
@@ -150,14 +148,18 @@ func grouped(ps []Point) (groups [][]Point) {
 // plots show the steps of a search: what was asked for against what was measured.
 func (s *Search) plots() []*plot {
 	p := &plot{Title: s.Bound.Name + " by delivery rate", markEnds: true, x: axis{label: "deliveries a second, planned", log: true}, y: axis{label: "ms", log: true}}
-	points := plotLine{name: "step", class: "dots"}
+	kept, missed := plotLine{name: "kept", class: "dots good"}, plotLine{name: "not kept", class: "dots wrong"}
 	for _, step := range s.Steps {
-		points.add(step.Planned, step.Measured)
+		if step.Kept {
+			kept.add(step.Planned, step.Measured)
+		} else {
+			missed.add(step.Planned, step.Measured)
+		}
 	}
 	bound := plotLine{name: "bound", class: "bound"}
 	for _, step := range s.Steps {
 		bound.add(step.Planned, s.Bound.Bound)
 	}
-	p.lines = []plotLine{points, bound}
+	p.lines = []plotLine{kept, missed, bound}
 	return []*plot{p}
 }

@@ -166,7 +166,8 @@ func (p *publisher) turnOpen(now int64) {
 func (p *publisher) abandon() {
 	last := p.pacer.due(time.Duration(p.stop - p.start - 1))
 	p.unsent = max(last, p.planned) - p.planned
-	p.finish()
+	p.running = false
+	p.end() // a barrier would wait behind all that is not read either
 }
 
 // add plans one message into the batch.

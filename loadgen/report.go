@@ -127,8 +127,11 @@ func (r *Result) textDeliveries(t *table) {
 	if r.Plan.Workload == Idle && v.Delivered == 0 {
 		return
 	}
-	t.row(r.unit(), "%s/s over %.1f s (%s; %.1f MB/s; %.1f a read)",
-		thousands(uint64(w.DeliveryRate)), w.Seconds, thousands(w.Deliveries), w.BytesPerS/1e6, w.MessagesPerRead)
+	rate := fmt.Sprintf("%s/s over %.1f s (%s; %.1f MB/s", thousands(uint64(w.DeliveryRate)), w.Seconds, thousands(w.Deliveries), w.BytesPerS/1e6)
+	if r.Plan.Workload != Connect {
+		rate += fmt.Sprintf("; %.1f a read", w.MessagesPerRead)
+	}
+	t.row(r.unit(), "%s)", rate)
 	t.row("latency", "%s", r.Latency.text())
 	if r.Round != nil {
 		t.row("to the last", "%s", r.Round.text())
@@ -190,8 +193,11 @@ func (r *Result) textServer(t *table) {
 		cpu += fmt.Sprintf(", %.2f µs a %s", s.CPUPerDelivery, r.one())
 	}
 	t.row("server", "%s", cpu)
-	t.row("", "RSS %.1f MB before, %.1f open, %.1f at the end: %s bytes a connection",
-		float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSEndBytes)/1e6, signed(s.RSSPerConnection))
+	memory := fmt.Sprintf("RSS %.1f MB before, %.1f open, %.1f at the end", float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSEndBytes)/1e6)
+	if r.Plan.Workload != Connect {
+		memory += ": " + signed(s.RSSPerConnection) + " bytes a connection"
+	}
+	t.row("", "%s", memory)
 	for _, x := range s.Samples {
 		t.row("", "after %.0f s: %s bytes a connection", x.AfterSeconds, signed(x.PerConnection))
 	}

@@ -45,6 +45,11 @@ type testServer struct {
 	refuse      int    // publications to refuse from now on
 	hangUpAfter int    // publications after which one subscriber is closed with 4002; 0: never
 	forbidden   string // topics that end so may not be subscribed to
+
+	acrossTopics bool // count faultEvery over all subscriptions instead of in each
+	sentInAll    int
+	deaf         bool // reads the first publication and no more
+	over         chan struct{}
 }
 
 type testSubscriber struct {
@@ -55,7 +60,7 @@ type testSubscriber struct {
 
 func newTestServer(t *testing.T, how misbehaviour, more ...func(*testServer)) *testServer {
 	t.Helper()
-	s := &testServer{how: how, subscribers: map[string][]*testSubscriber{}, seqs: map[string]uint64{}}
+	s := &testServer{how: how, subscribers: map[string][]*testSubscriber{}, seqs: map[string]uint64{}, over: make(chan struct{})}
 	for _, set := range more {
 		set(s)
 	}
@@ -65,6 +70,7 @@ func newTestServer(t *testing.T, how misbehaviour, more ...func(*testServer)) *t
 	mux.HandleFunc("/v1/publish", s.servePublish)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
+	t.Cleanup(func() { close(s.over) })
 	return s
 }
 
@@ -99,6 +105,10 @@ func (s *testServer) serveNative(w http.ResponseWriter, r *http.Request) {
 			s.subscribe(c, &q)
 		case native.OpPublish:
 			s.publish(c, string(q.Topic), q.Payload)
+			if s.deaf {
+				<-s.over
+				return
+			}
 		case native.OpPing:
 			_ = write(c, native.AppendPong(nil, q.ID))
 		}
@@ -154,6 +164,11 @@ func (s *testServer) publish(from *websocket.Conn, topic string, data []byte) {
 
 func (s *testServer) deliver(sub *testSubscriber, topic string, seq uint64, text []byte) {
 	sub.sent++
+	s.sentInAll++
+	count := sub.sent
+	if s.acrossTopics {
+		count = s.sentInAll
+	}
 	if sub.held != nil {
 		_ = write(sub.conn, text)
 		_ = write(sub.conn, sub.held)
@@ -161,7 +176,7 @@ func (s *testServer) deliver(sub *testSubscriber, topic string, seq uint64, text
 		s.faults++
 		return
 	}
-	if sub.sent%faultEvery != faultEvery/2 || s.how == correct {
+	if count%faultEvery != faultEvery/2 || s.how == correct {
 		_ = write(sub.conn, text)
 		return
 	}
