@@ -1,6 +1,9 @@
 package server
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/megawire/megawire/protocol"
 	"github.com/megawire/megawire/pubsub"
 )
@@ -31,6 +34,21 @@ func (p *permissions) allow(topic string) bool {
 		}
 	}
 	return false
+}
+
+// origins are the web origins whose pages may connect; nil is every one.
+type origins []string
+
+func newOrigins(list []string) origins {
+	if slices.Contains(list, "*") {
+		return nil
+	}
+	return append(origins{}, list...)
+}
+
+// allow compares as browsers write origins: scheme and host in lower case (RFC 6454 §6.1).
+func (o origins) allow(origin string) bool {
+	return o == nil || slices.ContainsFunc(o, func(s string) bool { return strings.EqualFold(s, origin) })
 }
 
 // mayPublish says what keeps a client without a token from publishing to a topic, if anything does.

@@ -38,6 +38,7 @@ type Server struct {
 
 	subscribe permissions
 	publish   permissions
+	origins   origins
 
 	connectionsMax int64
 	admitted       atomic.Int64 // connections that are past their upgrade, connectionsMax at most
@@ -55,6 +56,7 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.subscribe, s.publish = newPermissions(cfg.Anonymous.Subscribe), newPermissions(cfg.Anonymous.Publish)
+	s.origins = newOrigins(cfg.Origins)
 	adminConnections := min(256, max(8, poller.FilesMax()/8))
 	var err error
 	s.poller, err = poller.New(poller.Options{

@@ -54,6 +54,9 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 		return err
 	}
 	w.out = out
+	if origin, n := r.Header("Origin"); n > 0 && !w.s.origins.allow(string(origin)) {
+		return &http1.Error{Status: 403, Code: codes.Forbidden, Message: "pages of this origin may not connect"}
+	}
 	if err := w.admit(c, e.kind); err != nil {
 		return err
 	}

@@ -208,7 +208,13 @@ func TestBrokenFrames(t *testing.T) {
 
 // A request that cannot become a WebSocket gets an HTTP error that says why, in JSON.
 func TestBadUpgrades(t *testing.T) {
-	r := serve(t, func(c *config.Config) { c.Anonymous.Subscribe = []string{"open/#", witnessTopic} })
+	r := serve(t, func(c *config.Config) {
+		c.Anonymous.Subscribe = []string{"open/#", witnessTopic}
+		c.Origins = []string{"https://app.example"}
+	})
+	p := r.connect()
+	p.write([]byte(strings.Replace(upgradeRequest("/ws"), "Upgrade:", "Origin: https://APP.example\r\nUpgrade:", 1)))
+	p.upgraded()
 	w := newWitness(r)
 	good := upgradeRequest("/ws")
 	without := func(line string) string { return strings.Replace(good, line+"\r\n", "", 1) }
@@ -243,6 +249,7 @@ func TestBadUpgrades(t *testing.T) {
 		{"a pattern, which is not built yet", upgradeRequest("/ws?topics=open/%23"), 400, "bad_topic", "", "", "not built yet"},
 		{"a pattern on /raw", upgradeRequest("/raw/open/+"), 400, "bad_topic", "", "", ""},
 		{"what is left of a # that was not escaped", upgradeRequest("/ws?topics=open/"), 400, "bad_topic", "", "", "%23"},
+		{"a page of an origin that is not named", instead("Upgrade:", "Origin: https://evil.example\r\nUpgrade:"), 403, "forbidden", "", "", "origin"},
 		{"what is left of a # at the end of a list", upgradeRequest("/ws?topics=open/a,"), 400, "bad_topic", "", "", "%23"},
 		{"last without topics, which is not built yet", upgradeRequest("/ws?last=1"), 400, "bad_request", "", "", "last"},
 		{"a token on /echo, which is not built yet", upgradeRequest("/echo?token=x"), 400, "bad_request", "", "", "token"},
@@ -276,7 +283,7 @@ func TestBadUpgrades(t *testing.T) {
 			w.check(t)
 		})
 	}
-	r.awaitMetricIs(`megawire_connections_refused_total{reason="forbidden"}`, 2)
+	r.awaitMetricIs(`megawire_connections_refused_total{reason="forbidden"}`, 3)
 	r.awaitMetricIs("megawire_subscriptions", 1) // those of refused requests were taken back
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -30,6 +31,12 @@ func (k *Key) check(v reflect.Value) error {
 		for _, h := range v.Interface().([]string) {
 			if h == "" || strings.ContainsAny(h, "/: ") {
 				return fmt.Errorf("%q is no host name: no scheme, no port, no path", h)
+			}
+		}
+	case "origin":
+		for _, o := range v.Interface().([]string) {
+			if err := checkOrigin(o); err != nil {
+				return err
 			}
 		}
 	case "filter":
@@ -78,6 +85,15 @@ func checkAddress(s string) error {
 
 // checkFilter applies the rules of MQTT 5 §4.7.1: + stands alone in its level,
 // # alone in the last.
+// checkOrigin wants an origin as browsers send it (RFC 6454 §7.1), or *.
+func checkOrigin(s string) error {
+	u, err := url.Parse(s)
+	if s == "*" || s == "null" || err == nil && u.Scheme != "" && u.Host != "" && u.Path == "" && u.RawQuery == "" && u.User == nil {
+		return nil
+	}
+	return fmt.Errorf("%q is no origin: it takes the form https://host or https://host:port", s)
+}
+
 func checkFilter(f string) error {
 	switch {
 	case f == "" || len(f) > filterBytesMax:

@@ -14,6 +14,7 @@ type Config struct {
 
 	Admin      Admin      `koanf:"admin"`
 	Limits     Limits     `koanf:"limits"`
+	Origins    []string   `koanf:"origins" syntax:"origin" usage:"web origins whose pages may connect, as https://app.example.com; * is every one. Clients that are no browsers send none and are not asked"`
 	Anonymous  Anonymous  `koanf:"anonymous"`
 	Ring       Ring       `koanf:"ring"`
 	Topics     Topics     `koanf:"topics"`
@@ -112,6 +113,7 @@ func Default() Config {
 			RepliesBytes:               256 * KiB,
 			Fragments:                  4096,
 		},
+		Origins:   []string{"*"},
 		Anonymous: Anonymous{Subscribe: []string{"#"}, Publish: []string{}},
 		Ring: Ring{
 			InflightMessages:   4096,
