@@ -32,6 +32,7 @@ type Conn struct {
 	input  uint32 // what Data has not used yet, in loop.inputs
 	stall  uint32 // what the kernel has not taken yet, in loop.stalls
 	state  state
+	heard  bool // the peer will send nothing more
 
 	// The handler's own; zero in Open.
 	Kind, Flags uint8
@@ -83,6 +84,15 @@ func (c *Conn) Finish() {
 	c.dropInput()
 	if c.stall == 0 {
 		c.endOutput()
+	}
+}
+
+// PeerDone says that the peer has announced its end: after Finish the connection is closed as soon as all
+// is sent, without waiting for the peer to do it first.
+func (c *Conn) PeerDone() {
+	c.heard = true
+	if c.state == lingering {
+		c.Close()
 	}
 }
 

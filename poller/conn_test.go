@@ -300,3 +300,31 @@ func TestResetWhileWriting(t *testing.T) {
 }
 
 var payload = bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+
+// A peer that has said it is done is not waited for, whether it said so before Finish or after.
+func TestPeerDoneEndsTheLinger(t *testing.T) {
+	lingering := make(chan bool, 2)
+	p := serve(t, &hooks{
+		data: func(c *Conn, p []byte) int {
+			_ = c.Send([]byte("bye"))
+			c.Finish()
+			if string(p) == "done" {
+				c.PeerDone()
+			}
+			return len(p)
+		},
+		late:   func(c *Conn, _ []byte) { c.PeerDone() },
+		closed: func(c *Conn) { lingering <- c.due != 0 }, // the scan for due connections clears it
+	})
+	for _, first := range []string{"done", "finish"} {
+		nc := dial(t, p)
+		send(t, nc, first)
+		expect(t, nc, "bye")
+		if first == "finish" {
+			send(t, nc, "late")
+		}
+		if !<-lingering {
+			t.Errorf("%s: closed by the linger time", first)
+		}
+	}
+}

@@ -131,7 +131,10 @@ func (c *Conn) receive(p []byte) {
 	l.counts.BytesIn += uint64(len(p))
 	c.seen = l.Seconds()
 	if c.state != open {
-		return // finished: what the peer still sends is thrown away
+		if c.state == finishing || c.state == lingering {
+			l.poller.o.Handler.Late(c, p)
+		}
+		return // what the peer still sends is thrown away
 	}
 	if c.input != 0 {
 		b := *l.inputs.At(c.input)

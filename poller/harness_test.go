@@ -33,6 +33,7 @@ const patience = 20 * time.Second
 type hooks struct {
 	opened, due, drained, closed func(c *Conn)
 	data                         func(c *Conn, p []byte) int
+	late                         func(c *Conn, p []byte)
 	turn                         func(l *Loop) bool
 	tick                         func(l *Loop)
 }
@@ -53,6 +54,12 @@ func (h *hooks) Data(c *Conn, p []byte) int {
 		return len(p)
 	}
 	return h.data(c, p)
+}
+
+func (h *hooks) Late(c *Conn, p []byte) {
+	if h.late != nil {
+		h.late(c, p)
+	}
 }
 
 func (h *hooks) Turn(l *Loop) bool { return h.turn != nil && h.turn(l) }

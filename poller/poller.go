@@ -22,6 +22,9 @@ type Handler interface {
 	// of them it is done with; the rest is presented again in front of what comes next. It is kept
 	// without a bound: a handler does not leave more than it is ready to hold, but closes.
 	Data(c *Conn, p []byte) (used int)
+	// Late: bytes came after Finish, for the handler to find in them that the peer is done too. They are
+	// thrown away, whole or not.
+	Late(c *Conn, p []byte)
 	// Due: the time set by SetDue has come; none is set any more.
 	Due(c *Conn)
 	// Drained: all that a stalled connection held has gone to the kernel.

@@ -94,6 +94,10 @@ func (c *Conn) endOutput() {
 	if c.state != finishing {
 		return
 	}
+	if c.heard {
+		c.Close()
+		return
+	}
 	c.state = lingering
 	c.due = c.loop.Seconds() + lingerSeconds
 	if unix.Shutdown(int(c.fd), unix.SHUT_WR) != nil {

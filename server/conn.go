@@ -75,8 +75,32 @@ func (w *worker) event(c *poller.Conn, ev *ws.Event) {
 			code = ws.NormalClosure
 		}
 		w.close(c, code, "")
+		c.PeerDone()
 	case ws.Fail:
+		c.Flags |= flagBroken
 		w.close(c, ev.Code, ev.Reason)
+	}
+}
+
+// late looks for the answer to our close frame: once both have been sent the connection is closed at once
+// (RFC 6455 §7.1.1). Frames cut off by a read are not put together again: then the peer's own end, or the
+// linger time, ends the connection.
+func (w *worker) late(c *poller.Conn, p []byte) {
+	if c.Kind == connHTTP || c.Flags&flagBroken != 0 {
+		return // not in step with the peer's frames
+	}
+	var ep ws.Endpoint
+	defer ep.Release()
+	for {
+		ev, n := ep.Next(p, &w.limits)
+		switch ev.Kind {
+		case ws.NeedMore, ws.Fail:
+			return
+		case ws.CloseEvent:
+			c.PeerDone()
+			return
+		}
+		p = p[n:]
 	}
 }
 

@@ -41,6 +41,7 @@ const (
 const (
 	flagPinged uint8 = 1 << iota // a ping is out
 	flagClosed                   // the close was counted, with its code
+	flagBroken                   // the peer broke a rule: where its next frame begins is not known
 )
 
 // worker is one event loop's part of the server. All its methods belong to that loop.
@@ -81,9 +82,9 @@ type handler struct{ s *Server }
 func (h handler) of(c *poller.Conn) *worker         { return h.s.workers[c.Loop().Index()] }
 func (h handler) Opened(c *poller.Conn)             { h.of(c).opened(c) }
 func (h handler) Data(c *poller.Conn, p []byte) int { return h.of(c).data(c, p) }
+func (h handler) Late(c *poller.Conn, p []byte)     { h.of(c).late(c, p) }
 func (h handler) Due(c *poller.Conn)                { h.of(c).due(c) }
 func (h handler) Drained(c *poller.Conn)            { h.of(c).drained(c) }
-func (h handler) Overflow(c *poller.Conn)           { h.of(c).overflow(c) }
 func (h handler) Closed(c *poller.Conn)             { h.of(c).closed(c) }
 func (h handler) Turn(l *poller.Loop) bool          { return h.s.workers[l.Index()].shard.Turn() }
 func (h handler) Tick(l *poller.Loop)               { h.s.workers[l.Index()].tick() }
