@@ -62,6 +62,17 @@ func TestExitCodes(t *testing.T) {
 		{"a plan that makes no sense", []string{"fanout", "--subscriptions", "5"}, exitUsage, "", "--subscriptions: 5 of only 1 topics"},
 		{"more connections than open files", []string{"idle", "-n", "16000000"}, exitUsage, "", "ulimit -n"},
 		{"a process that is not there", []string{"idle", "--pid", "4194304"}, exitUsage, "", "--pid"},
+		{"objectives that are kept", append([]string{"echo", "--url", good, "--slo", "rate=1,p99=1h,loss=0"}, short...), 0, "rate ≥ 1", ""},
+		{"an objective that is missed", append([]string{"echo", "--url", good, "--slo", "p99=1ns"}, short...), exitMissed, "an objective was MISSED", ""},
+		{"a fault that an objective bounds", append([]string{"echo", "--url", bad, "--slo", "dropped=2"}, short...), 0, "dropped ≤ 2: 2: kept", ""},
+		{"a fault that an objective forbids", append([]string{"echo", "--url", bad, "--slo", "dropped=1"}, short...), exitMissed, "MISSED", ""},
+		{"an unknown objective", []string{"echo", "--slo", "speed=1"}, exitUsage, "", "\"speed\" is not an objective"},
+		{"a share that is none", []string{"slow", "--stalled", "120%"}, exitUsage, "", "120%"},
+		{"a search without a bound", []string{"ticker", "--find", "fast"}, exitUsage, "", "--find"},
+		{"a scenario that is not there", []string{"run", "nowhere.yaml"}, exitUsage, "", "nowhere.yaml"},
+		{"a raw stream that is not there", []string{"report", "nowhere.ndjson"}, exitUsage, "", "nowhere.ndjson"},
+		{"a raw file that cannot be written", append([]string{"echo", "--url", good, "--raw", "/nowhere/raw"}, short...), exitFailed, "", "/nowhere/raw"},
+		{"objectives and drivers are named", []string{"--help"}, 0, "rss_per_conn", ""},
 		{"help", []string{"fanout", "--help"}, 0, "--delivery-rate", ""},
 	} {
 		var stdout, stderr bytes.Buffer
