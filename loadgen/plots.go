@@ -122,7 +122,7 @@ func (r *Recording) overTime(title string, y axis) *plot {
 	p := &plot{Title: title, y: y, x: axis{label: "seconds"}}
 	for _, x := range r.Series[healthy] {
 		p.x.high = max(p.x.high, x.At)
-		if x.Phase == "measuring" || x.Phase == "holding" {
+		if x.Phase == phaseMeasuring || x.Phase == "holding" {
 			continue
 		}
 		if n := len(p.spans); n > 0 && p.spans[n-1].name == x.Phase {

@@ -81,7 +81,7 @@ func (r *record) took(planned, now int64) {
 	if planned < r.from || planned >= r.to {
 		h = r.tape[r.class].other
 	}
-	_ = h.RecordValue(min(now-planned, latencyMax)) // in range, so it cannot fail
+	h.record(max(0, min(now-planned, latencyMax)))
 }
 
 // read counts a read.

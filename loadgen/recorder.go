@@ -7,8 +7,15 @@ import (
 	"time"
 )
 
-// samplesEvery is how many intervals there are to a sample.
-const samplesEvery = 5
+const (
+	// samplesEvery is how many intervals there are to a sample.
+	samplesEvery = 5
+	// pendingMax bounds what is kept while a run measures: two minutes. Writing a line costs a millisecond, which is better
+	// spent when nothing is measured.
+	pendingMax = 1440
+	// phaseMeasuring is the phase in which latencies count.
+	phaseMeasuring = "measuring"
+)
 
 // recorder turns what the loops measure into the lines of a raw stream, on a goroutine of its own while the loops run.
 type recorder struct {
@@ -17,21 +24,23 @@ type recorder struct {
 	started int64 // by the fleet's clock
 	phase   atomic.Pointer[string]
 	last    atomic.Pointer[Latency] // of the healthy, in the last interval that had any
+	watched bool                    // somebody looks at last
+	classes [classes]int
 
 	// its goroutine's
-	sum    tape
-	spares []tape
-	marks  []mark
-	busy   []float64 // share of each loop's time in the last interval
-	since  int64
-	count  int
+	spares  []tape
+	marks   []mark
+	busy    []float64 // share of each loop's time in the last interval
+	since   int64
+	count   int
+	pending []any // strips and samples that are not lines yet
 
 	quit    chan struct{}
 	stopped sync.WaitGroup
 }
 
 func newRecorder(f *fleet, sink func(*Line)) *recorder {
-	r := &recorder{fleet: f, sink: sink, started: f.clock.now(), sum: newTape(f.plan), quit: make(chan struct{})}
+	r := &recorder{fleet: f, sink: sink, started: f.clock.now(), classes: f.plan.inClasses(), quit: make(chan struct{})}
 	r.since = r.started
 	r.marks, r.busy = make([]mark, len(f.loops)), make([]float64, len(f.loops))
 	for range f.loops {
@@ -71,14 +80,17 @@ func (r *recorder) stop() {
 
 // finish records what the loops have left; they have ended.
 func (r *recorder) finish() {
+	last := r.strip()
 	for _, l := range r.fleet.loops {
-		r.sum.add(&l.record.tape)
+		last.take(&l.record.tape)
 	}
-	r.write()
+	r.add(last)
+	r.write(len(r.pending))
 }
 
 // exchange gives every loop an empty tape for its full one; false: the run is over.
 func (r *recorder) exchange() bool {
+	s := r.strip()
 	for i, l := range r.fleet.loops {
 		cut := make(chan mark, 1)
 		l.post(func() {
@@ -92,45 +104,68 @@ func (r *recorder) exchange() bool {
 		case <-r.quit: // a loop that ended by a fault does not answer
 			return false
 		}
-		r.sum.add(&r.spares[i])
-		r.spares[i].reset()
+		s.take(&r.spares[i])
 	}
-	r.write()
+	r.add(s)
 	if r.count++; r.count%samplesEvery == 0 {
-		r.sample()
+		r.pending = append(r.pending, r.sample())
+	}
+	switch {
+	case s.phase != phaseMeasuring:
+		r.write(len(r.pending))
+	case len(r.pending) > pendingMax:
+		r.write(2)
 	}
 	return true
 }
 
-// write makes lines of the sum, and empties it.
-func (r *recorder) write() {
-	now := r.fleet.clock.now()
-	for c := range r.sum {
-		cell := &r.sum[c]
-		if cell.measured == nil {
+func (r *recorder) strip() *strip { return &strip{since: r.since, phase: *r.phase.Load()} }
+
+// add ends an interval.
+func (r *recorder) add(s *strip) {
+	s.at = r.fleet.clock.now()
+	r.since = s.at
+	r.pending = append(r.pending, s)
+	if h := histogramOf(s.cells[healthy].measured); h != nil && r.watched {
+		latency := newLatencyResult(h)
+		r.last.Store(&latency)
+	}
+}
+
+// write makes lines of the first n that are pending.
+func (r *recorder) write(n int) {
+	for _, p := range r.pending[:min(n, len(r.pending))] {
+		switch p := p.(type) {
+		case *Sample:
+			r.sink(&Line{Sample: p})
+		case *strip:
+			r.intervals(p)
+		}
+	}
+	r.pending = r.pending[:copy(r.pending, r.pending[min(n, len(r.pending)):])]
+}
+
+func (r *recorder) intervals(s *strip) {
+	for c, n := range r.classes {
+		if n == 0 && class(c) != healthy {
 			continue
 		}
+		cell := &s.cells[c]
 		i := &Interval{
-			At: seconds(now - r.started), Seconds: seconds(now - r.since), Phase: *r.phase.Load(), Class: class(c).String(),
-			Deliveries: cell.measured.TotalCount() + cell.other.TotalCount(), Bytes: cell.bytes,
+			At: seconds(s.at - r.started), Seconds: seconds(s.at - s.since), Phase: s.phase, Class: class(c).String(),
+			Deliveries: cell.deliveries, Bytes: cell.bytes,
 		}
-		if cell.measured.TotalCount() > 0 {
-			i.Measured = &Histogram{cell.measured}
+		if h := histogramOf(cell.measured); h != nil {
+			i.Measured = &Histogram{h}
 		}
-		if cell.other.TotalCount() > 0 {
-			i.Other = &Histogram{cell.other}
-		}
-		if class(c) == healthy && i.Measured != nil {
-			latency := newLatencyResult(cell.measured)
-			r.last.Store(&latency)
+		if h := histogramOf(cell.other); h != nil {
+			i.Other = &Histogram{h}
 		}
 		r.sink(&Line{Interval: i})
 	}
-	r.sum.reset()
-	r.since = now
 }
 
-func (r *recorder) sample() {
+func (r *recorder) sample() *Sample {
 	t := r.fleet.totals()
 	s := &Sample{At: seconds(r.fleet.clock.now() - r.started), Open: t.open, Failed: t.failed, Dropped: t.dropped, Busy: slices.Clone(r.busy)}
 	if pid := r.fleet.plan.PID; pid > 0 {
@@ -138,7 +173,7 @@ func (r *recorder) sample() {
 			s.CPU, s.RSSBytes = u.cpu.Seconds(), u.rss
 		}
 	}
-	r.sink(&Line{Sample: s})
+	return s
 }
 
 func seconds(ns int64) float64 { return time.Duration(ns).Round(time.Microsecond).Seconds() }

@@ -83,6 +83,7 @@ func carryOut(ctx context.Context, begin *Begin, watch func(Progress), sink func
 		return nil, err
 	}
 	r.recorder = newRecorder(r.fleet, sink)
+	r.recorder.watched = watch != nil
 	if plan.PID > 0 {
 		if err := r.sample(func(s *Process, u usage) { s.RSSBeforeBytes = u.rss }); err != nil {
 			r.closePollers()
@@ -212,7 +213,7 @@ func (r *runner) measure(ctx context.Context, from, to int64) error {
 	if err := r.boundary(true); err != nil {
 		return err
 	}
-	r.enter("measuring", r.plan.Duration)
+	r.enter(phaseMeasuring, r.plan.Duration)
 	err := r.pause(ctx, time.Duration(to-r.clock.now()))
 	return errors.Join(err, r.boundary(false))
 }
