@@ -10,9 +10,15 @@
 //
 // # Flow
 //
-//	plan ─▶ fleet ─▶ loop ─▶ conn (bytes) ─▶ driver (events) ─▶ ledger (seq) and record (latency) ─▶ result ─▶ report
+//	plan ─▶ fleet ─▶ loop ─▶ conn (bytes) ─▶ driver (events) ─▶ ledger (seq) and tape (latency) ─▶ recorder ─▶ lines ─▶ report
 //	                  ▲
 //	pacer ─▶ publisher ┘
+//
+// The lines are the raw stream: what every interval brought, how the server stood, and at the end what the ledgers found.
+// Report reads them, from a run under way or from a file, and text, JSON and HTML are made from it alone.
+//
+// A run has one workload: idle, fanout, ticker, slow, echo or connect. A search (Find) is runs of the ticker at one rate
+// after another.
 //
 // A driver speaks one server's protocol: bytes in, events out. The loop reads into one shared buffer, keeps only the
 // incomplete message at its end, and allocates nothing for a message received.
@@ -21,5 +27,6 @@
 //
 // Latency is counted from the planned instant, which the message carries, not from when the generator got round to
 // sending it. Whoever reads a result must be able to tell a slow server from a slow generator, so the share of time each
-// loop was busy and how far sends slipped are part of every result.
+// loop was busy and how far sends slipped are part of every result. Servers that number no messages are held to numbers
+// that the publisher puts into the payload (marker).
 package loadgen

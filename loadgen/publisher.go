@@ -157,6 +157,7 @@ func (p *publisher) turnOpen(now int64) {
 		}
 	}
 	p.flush()
+	p.heldUp = len(c.out) > 0
 	if p.planned >= last {
 		p.finish()
 	}

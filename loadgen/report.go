@@ -103,9 +103,18 @@ func (r *Result) textConnections(t *table) {
 	t.reasons("  noticed", c.Notices)
 }
 
+// publishedOver says how messages were published.
+func (p *Plan) publishedOver() string {
+	scheme, _, _ := strings.Cut(p.URL, "://")
+	if p.native() || scheme == "ws" {
+		return string(p.Via)
+	}
+	return scheme
+}
+
 func (r *Result) textPublished(t *table) {
 	p := r.Published
-	line := thousands(p.Sent) + " messages of " + strconv.Itoa(r.Plan.Payload) + " bytes over " + string(r.Plan.Via)
+	line := thousands(p.Sent) + " messages of " + strconv.Itoa(r.Plan.Payload) + " bytes over " + r.Plan.publishedOver()
 	if p.PlannedRate > 0 {
 		line += fmt.Sprintf(", planned at %s/s", thousands(uint64(p.PlannedRate)))
 	}

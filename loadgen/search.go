@@ -205,7 +205,12 @@ func (s *Search) WriteText(w io.Writer) error {
 	return t.w.Flush()
 }
 
-func (s *Step) text(t *table) {
+// String is the step in one line.
+func (s *Step) String() string {
+	return fmt.Sprintf("%s/s planned, %s/s delivered: %s", number(s.Planned), number(s.Delivered), s.verdict())
+}
+
+func (s *Step) verdict() string {
 	verdict := "kept"
 	if !s.Kept {
 		verdict = s.Why
@@ -213,9 +218,13 @@ func (s *Step) text(t *table) {
 	if s.Limited {
 		verdict += " (loadgen was the limit)"
 	}
+	return verdict
+}
+
+func (s *Step) text(t *table) {
 	cpu := "–"
 	if s.CPUus > 0 {
 		cpu = fmt.Sprintf("%.0f %%, %.2f µs", s.CPUShare*100, s.CPUus)
 	}
-	t.row(number(s.Planned), "%s\t%.2f %%\t%s\t%s\t%s", number(s.Delivered), s.Share*100, short(s.Measured), cpu, verdict)
+	t.row(number(s.Planned), "%s\t%.2f %%\t%s\t%s\t%s", number(s.Delivered), s.Share*100, short(s.Measured), cpu, s.verdict())
 }

@@ -109,7 +109,11 @@ func (p *program) search(ctx context.Context, s *step, watch func(loadgen.Progre
 	if err != nil {
 		return err
 	}
-	found, err := loadgen.Find(ctx, s.plan, bound, watch, sink, nil)
+	var done func(loadgen.Step)
+	if watch != nil {
+		done = func(one loadgen.Step) { fmt.Fprintf(p.stderr, "\r\x1b[K%s\n", one.String()) }
+	}
+	found, err := loadgen.Find(ctx, s.plan, bound, watch, sink, done)
 	if err == nil && tell {
 		err = found.WriteText(p.stdout)
 		fmt.Fprintln(p.stdout)
