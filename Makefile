@@ -94,6 +94,14 @@ bench: build bench-deps ## compare with all peers, for hours; results go to benc
 bench-report: ## write docs/benchmarks.md from RESULTS, a folder in bench/results
 	go run ./bench/cmd/bench report $(RESULTS)
 
+# MILLIONFLAGS: see go run ./bench/million/cmd/million --help
+MILLIONFLAGS ?=
+
+.PHONY: million
+million: build ## prove a million connections to one process, in a user-mode-linux guest where this host's limits are lower
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/million-guest ./bench/million/cmd/guest
+	go run ./bench/million/cmd/million $(MILLIONFLAGS)
+
 .PHONY: bench-go
 bench-go: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...

@@ -27,7 +27,7 @@ func TestSummary(t *testing.T) {
 }
 
 func TestLookup(t *testing.T) {
-	text := json.RawMessage(`{"a":{"b":[{"c":1.5},{"c":2}],"s":"x"},"n":null}`)
+	text := json.RawMessage(`{"a":{"b":[{"c":1.5},{"c":2}],"s":"x"},"n":null,"at":1,"l":[7,8],"none":-1}`)
 	for _, c := range []struct {
 		path string
 		want float64
@@ -35,6 +35,7 @@ func TestLookup(t *testing.T) {
 	}{
 		{"a.b.0.c", 1.5, true}, {"a.b.1.c", 2, true}, {"a.b.2.c", 0, false}, {"a.b.-1.c", 0, false}, {"a.b.x", 0, false},
 		{"a.s", 0, false}, {"n", 0, false}, {"a", 0, false}, {"z.z", 0, false}, {"a.b.0.c.d", 0, false},
+		{"l.<at>", 8, true}, {"l.<none>", 0, false}, {"l.<missing>", 7, true},
 	} {
 		if got, ok := lookup(text, c.path); got != c.want || ok != c.ok {
 			t.Errorf("%s: %v, %v; want %v, %v", c.path, got, ok, c.want, c.ok)

@@ -20,6 +20,9 @@ var goals = []goal{
 	{what: "broadcast: CPU a delivery, of the floor's", server: us, load: "broadcast-5000", metric: "cpu", of: subject{Floor, "broadcast-5000"}, bound: 1.05},
 	{what: "ticker at 100k/s: CPU a delivery, of the floor's", server: us, load: "ticker-100k", metric: "cpu", of: subject{Floor, "ticker-100k"}, bound: 1.05},
 	{what: "ticker at 100k/s: p99, of the floor's", server: us, load: "ticker-100k", metric: "p99", of: subject{Floor, "ticker-100k"}, bound: 1.5},
+	{what: "ticker, most deliveries/s on one core", server: us, load: "ticker-most", metric: "most", least: true, bound: 3e6},
+	{what: "handshake, CPU-µs", server: us, load: "handshake", metric: "cpu", bound: 22},
+	{what: "slow readers: p99 of the others, of that without slow ones", server: us, load: "slow", metric: "p99", of: subject{us, "ticker-100k"}, bound: 1.2},
 	{what: "two loops: CPU a delivery, of one loop's", server: "megawire-2", load: "broadcast-5000", metric: "cpu", of: subject{us, "broadcast-5000"}, bound: 1.15},
 	{what: "echo: CPU a message, of the floor's", server: us, load: "echo", metric: "cpu", of: subject{Floor, "echo"}, bound: 1.05},
 }

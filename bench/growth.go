@@ -18,25 +18,25 @@ type series struct {
 var grows = []series{
 	{
 		"connections", "connections", "Each subscribed to 1 topic that it shares with 99 others; 100,000 deliveries/s in all.",
-		func(x int) []string { return fanout(x, x/100, 1) }, []int{1000, 3000, 6000, 15000},
+		func(x int) []string { return ticker(x, x/100, 1) }, []int{1000, 3000, 6000, 15000},
 	},
 	{
 		"topics", "topics", "Each with 50 subscribers among 5,000 clients; 100,000 deliveries/s in all.",
-		func(x int) []string { return fanout(5000, x, x/100) }, []int{100, 1000, 10000, 50000},
+		func(x int) []string { return ticker(5000, x, x/100) }, []int{100, 1000, 10000, 50000},
 	},
 	{
 		"subscriptions", "subscriptions a client", "1,000 clients with so many of 1,000 topics each; 100,000 deliveries/s in all.",
-		func(x int) []string { return fanout(1000, 1000, x) }, []int{10, 100, 300, 1000},
+		func(x int) []string { return ticker(1000, 1000, x) }, []int{10, 100, 300, 1000},
 	},
 	{
 		"payload", "bytes of a message", "5,000 clients with 20 of 1,000 topics each; 100,000 deliveries/s in all.",
-		func(x int) []string { return append(fanout(5000, 1000, 20), "--payload", strconv.Itoa(x)) }, []int{32, 128, 512, 2048},
+		func(x int) []string { return append(ticker(5000, 1000, 20), "--payload", strconv.Itoa(x)) }, []int{32, 128, 512, 2048},
 	},
 }
 
-func fanout(connections, topics, subscriptions int) []string {
+func ticker(connections, topics, subscriptions int) []string {
 	return []string{
-		"fanout", "-n", strconv.Itoa(connections), "--topics", strconv.Itoa(topics),
+		"ticker", "-n", strconv.Itoa(connections), "--topics", strconv.Itoa(topics),
 		"--subscriptions", strconv.Itoa(subscriptions), "--delivery-rate", "100000",
 	}
 }

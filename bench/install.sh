@@ -36,7 +36,7 @@ done
 
 missing=()
 [[ -x /usr/sbin/mosquitto ]] || missing+=(mosquitto)
-[[ -x /usr/sbin/nats-server || -x /usr/bin/nats-server ]] || missing+=(nats-server)
+command -v nats-server > /dev/null || missing+=(nats-server)
 /usr/bin/python3 -c 'import websockets' 2> /dev/null || missing+=(python3-websockets)
 if ((${#missing[@]})); then
   install="apt-get install -y --no-install-recommends ${missing[*]}"

@@ -54,4 +54,21 @@ var Servers = []Server{
 		Files:   []string{"/usr/lib/python3/dist-packages/websockets/__init__.py"},
 		Version: []string{"/usr/bin/python3", "-c", "import websockets; print(websockets.__version__)"}, URLs: plain,
 	},
+	{
+		Name: "socketio", Title: "Socket.IO (Node)", How: "`io.to(room).emit`, WebSocket transport",
+		Command: []string{"node", "{peers}/node/socketio.js", "{port}"}, Files: []string{"{peers}/node/node_modules/socket.io/package.json"},
+		Version: []string{"node", "{peers}/node/version.js", "socket.io"},
+		URLs:    map[string]string{needTopics: "ws://127.0.0.1:{port}"}, Driver: []string{"--driver", "socketio"},
+	},
+	{
+		Name: "mosquitto", Title: "mosquitto", How: "MQTT over WebSocket, QoS 0",
+		Command: []string{"/usr/sbin/mosquitto", "-c", "{dir}/config"}, Config: "mosquitto/mosquitto.conf",
+		Version: []string{"/usr/sbin/mosquitto", "-h"},
+		URLs:    map[string]string{needTopics: "ws://127.0.0.1:{port}/mqtt"}, Driver: []string{"--driver", "mqtt"},
+	},
+	{
+		Name: "nats", Title: "nats-server", How: "NATS over WebSocket",
+		Command: []string{"nats-server", "-c", "{dir}/config"}, Config: "nats/nats.conf", Version: []string{"nats-server", "--version"},
+		URLs: map[string]string{needTopics: "ws://127.0.0.1:{port}"}, Driver: []string{"--driver", "nats"},
+	},
 }

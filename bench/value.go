@@ -20,17 +20,23 @@ func (m *Metric) value(r *Run) (float64, bool) {
 	return v, ok
 }
 
-// lookup follows a path of names and indices through JSON to a number.
+// lookup follows a path of names and indices through JSON to a number. <name> is the index that stands under that name beside the
+// list.
 func lookup(text json.RawMessage, path string) (float64, bool) {
 	var at any
+	var beside map[string]any // the object that the current value was taken from
 	if json.Unmarshal(text, &at) != nil {
 		return 0, false
 	}
 	for step := range strings.SplitSeq(path, ".") {
 		switch v := at.(type) {
 		case map[string]any:
-			at = v[step]
+			at, beside = v[step], v
 		case []any:
+			if name, named := strings.CutPrefix(step, "<"); named {
+				n, _ := beside[strings.TrimSuffix(name, ">")].(float64)
+				step = strconv.Itoa(int(n))
+			}
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(v) {
 				return 0, false
@@ -50,13 +56,16 @@ type notes struct {
 	Generator struct {
 		Limited bool `json:"generator_limited"`
 	} `json:"generator"`
-	Published struct {
-		Refused uint64 `json:"refused"`
-	} `json:"published"`
+	Searches []struct {
+		Limited bool `json:"generator_limited"`
+	} `json:"searches"`
 }
 
 func (r *Run) notes() (n notes) {
 	_ = json.Unmarshal(r.Result, &n) // a result that cannot be read has no figures either
+	for _, s := range n.Searches {
+		n.Generator.Limited = n.Generator.Limited || s.Limited
+	}
 	return n
 }
 

@@ -93,9 +93,42 @@ var compared = []Workload{
 	{
 		Name: "ticker-100k", Title: "Ticker at 100,000 deliveries/s", Set: Compare, Needs: needTopics,
 		About: "5,000 clients, each subscribed to 20 of 1,000 topics at random; messages at planned instants, latency counted from those.",
-		Args:  []string{"fanout", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "100000"},
+		Args:  []string{"ticker", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "100000"},
 		Long:  []string{"--warmup", "1s", "-d", "6s"}, Quick: []string{"--warmup", "1s", "-d", "3s"}, Limit: time.Minute,
 		Metrics: []Metric{p99, p50, cpu, rate, busy},
+	},
+	{
+		Name: "ticker-most", Title: "Ticker, the most with p99 below 50 ms", Set: Compare, Needs: needTopics,
+		About: "The same clients; the highest planned rate of deliveries at which 99 % come within 50 ms and 99.9 % come at all.",
+		Args:  []string{"ticker", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "100000", "--find", "p99=50ms"},
+		Long:  []string{"--warmup", "1s", "-d", "3s"}, Limit: 8 * time.Minute,
+		Metrics: []Metric{
+			{Name: "most", Title: "deliveries/s", Path: "searches.0.best_deliveries_per_s", More: true, Ratio: true},
+			{Name: "cpu", Title: "CPU-µs a delivery there", Path: "searches.0.steps.<best_step>.server_cpu_us_per_delivery", Digits: 2, Ratio: true},
+			{Name: "p99", Title: "p99 ms there", Path: "searches.0.steps.<best_step>.measured", Digits: 1},
+		},
+	},
+	{
+		Name: "slow", Title: "Ticker with slow readers", Set: Compare, Needs: needTopics,
+		About: "The ticker at 100,000 deliveries/s, while 5 % of the clients do not read and 5 % read a tenth of what they should: what the other 90 % see, and what becomes of the slow.",
+		Args:  []string{"slow", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "100000"},
+		Long:  []string{"--warmup", "1s", "-d", "10s"}, Limit: 2 * time.Minute,
+		Metrics: []Metric{
+			p99, cpu, rss,
+			{Name: "told", Title: "messages told of as left out", Path: "verdict.told"},
+			{Name: "lost", Title: "lost without a word", Path: "verdict.lost"},
+			{Name: "dropped", Title: "clients cut off", Path: "connections.dropped"},
+		},
+	},
+	{
+		Name: "handshake", Title: "Handshakes", Set: Compare, Needs: needTopics,
+		About: "Connect, upgrade and close, 64 at a time.",
+		Args:  []string{"connect", "-n", "64"},
+		Long:  []string{"--warmup", "1s", "-d", "5s"}, Quick: []string{"--warmup", "500ms", "-d", "2s"}, Limit: time.Minute,
+		Metrics: []Metric{
+			{Name: "cpu", Title: "CPU-µs a handshake", Path: "server.cpu_us_per_delivery", Digits: 1, Ratio: true},
+			{Name: "rate", Title: "handshakes/s", Path: "window.deliveries_per_s", More: true}, p99, busy,
+		},
 	},
 	{
 		Name: "echo", Title: "Echo", Set: Compare, Needs: needEcho,

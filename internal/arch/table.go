@@ -43,6 +43,10 @@ var imports = map[string][]string{
 	"bench":           {}, // starts programs, imports none of what they are made of
 	"bench/cmd/bench": {"bench"},
 
+	"bench/million":             {}, // likewise
+	"bench/million/cmd/guest":   {"bench/million"},
+	"bench/million/cmd/million": {"bench/million"},
+
 	"cmd/megawire": {"server", "server/config", "client", "codec/codes", "internal/buildinfo"},
 	"cmd/loadgen":  {"loadgen", "internal/buildinfo"},
 

@@ -1,0 +1,354 @@
+package million
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Where the server listens. A guest has nobody else; on a host the ports must be free.
+const (
+	listenAddress = "127.0.0.1:18080"
+	adminAddress  = "127.0.0.1:19080"
+	topicPrefix   = "million/"
+	topic         = "million/0" // the load generator's name for the first topic
+)
+
+// Bounds.
+const (
+	readyTimeout = 60 * time.Second
+	lookEvery    = 2 * time.Second
+	slabsTold    = 12 // caches that the report names
+)
+
+// proof is one that is under way.
+type proof struct {
+	plan    Plan
+	report  *Report
+	log     io.Writer
+	server  *exec.Cmd
+	load    *exec.Cmd
+	out     bytes.Buffer // of the load generator
+	began   time.Time
+	phase   string
+	loadEnd chan error
+	before  map[string]int64 // slabs
+}
+
+// Prove runs a proof with programs of this host. The report tells what was found wrong; the error, why there is no report to
+// speak of. log is told how it goes.
+func Prove(ctx context.Context, plan Plan, programs Programs, log io.Writer) (*Report, error) {
+	log = struct{ io.Writer }{log} // no longer a terminal: the programs draw no progress on a pipe
+	p := &proof{plan: plan, log: log, began: time.Now(), report: newReport(plan, programs), loadEnd: make(chan error, 1)}
+	defer p.end()
+	if err := p.startServer(ctx, programs.Server); err != nil {
+		return p.report, err
+	}
+	if err := p.connect(ctx, programs.Loadgen); err != nil {
+		return p.report, err
+	}
+	if err := p.idle(ctx); err != nil {
+		return p.report, err
+	}
+	p.enter("broadcasting")
+	for i := range plan.Broadcasts {
+		if err := p.broadcast(ctx, i); err != nil {
+			p.fault("broadcast %d: %v", i+1, err)
+			break
+		}
+	}
+	p.look(ctx)
+	p.report.RSSAfter = rss(p.server.Process.Pid)
+	p.enter("closing")
+	return p.report, p.finish(ctx)
+}
+
+func newReport(plan Plan, programs Programs) *Report {
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return &Report{
+		Schema: 1, Started: time.Now().UTC(), Plan: plan, Kernel: strings.TrimSpace(string(kernel)), Cores: runtime.NumCPU(),
+		Memory: kilobytes("/proc/meminfo", "MemTotal"), Sysctl: readSettings(), Files: openFiles(),
+		Binaries: map[string]string{
+			filepath.Base(programs.Server):  checksum(programs.Server),
+			filepath.Base(programs.Loadgen): checksum(programs.Loadgen),
+		},
+	}
+}
+
+func (p *proof) say(format string, args ...any) {
+	fmt.Fprintf(p.log, "%7.1f s  %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (p *proof) fault(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.report.Faults = append(p.report.Faults, text)
+	p.say("FAULT: %s", text)
+}
+
+func (p *proof) enter(phase string) {
+	p.phase = phase
+	p.say("%s", phase)
+}
+
+// start runs a program whose complaints go to the log.
+func (p *proof) start(program string, args []string, out io.Writer) (*exec.Cmd, error) {
+	c := exec.Command(program, args...)
+	c.Stdout, c.Stderr = out, p.log
+	p.report.Commands = append(p.report.Commands, strings.Join(append([]string{filepath.Base(program)}, args...), " "))
+	return c, c.Start()
+}
+
+func (p *proof) startServer(ctx context.Context, program string) error {
+	p.enter("starting the server")
+	args := []string{"serve", "--listen", listenAddress, "--admin.listen", adminAddress}
+	if p.plan.Ping > 0 {
+		args = append(args, "--heartbeat.ping_interval", p.plan.Ping.String(), "--heartbeat.pong_timeout", p.plan.Ping.String())
+	}
+	var err error
+	if p.server, err = p.start(program, args, p.log); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for {
+		if _, err = metrics(ctx, adminAddress); err == nil {
+			break
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("million: the server does not answer: %w", err)
+		}
+	}
+	p.report.RSSBefore, p.before = rss(p.server.Process.Pid), slabs()
+	return nil
+}
+
+// connect starts the load generator and waits until the server counts all connections.
+func (p *proof) connect(ctx context.Context, program string) error {
+	p.enter("connecting")
+	n := strconv.Itoa(p.plan.Connections)
+	var err error
+	p.load, err = p.start(program, []string{
+		"idle", "--url", "ws://" + listenAddress + "/ws", "--json", "-n", n, "--topics", "1", "--topic-prefix", topicPrefix,
+		"--hold", (p.plan.Hold + p.plan.Give).String(), "--connecting", strconv.Itoa(p.plan.Connecting),
+		"--connect-timeout", "2m", "--close-timeout", "10s",
+	}, &p.out)
+	if err != nil {
+		return err
+	}
+	go func() { p.loadEnd <- p.load.Wait() }()
+	began := time.Now()
+	var said time.Time
+	for {
+		s := p.look(ctx)
+		if time.Since(said) > 10*time.Second {
+			said = time.Now()
+			p.say("%.0f connections, server %d MB, load client %d MB, slabs %d MB, %d MB of memory left", s.Connections, s.RSS>>20, s.LoadRSS>>20,
+				s.Slab>>20, s.Available>>20)
+		}
+		if s.Connections >= float64(p.plan.Connections) {
+			p.report.ConnectSeconds = time.Since(began).Seconds() // loadgen's own figure replaces it
+			p.report.Up = int(s.Connections)
+			return nil
+		}
+		if time.Since(began) > p.plan.Open {
+			return fmt.Errorf("million: only %.0f of %d connections after %v", s.Connections, p.plan.Connections, p.plan.Open)
+		}
+		if err := p.wait(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// wait lets time pass; the load generator's end before its time is an error.
+func (p *proof) wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-p.loadEnd:
+		p.loadEnd <- err
+		return fmt.Errorf("million: the load generator ended early: %v: %s", err, bytes.TrimSpace(p.out.Bytes()))
+	}
+}
+
+func (p *proof) idle(ctx context.Context) error {
+	p.enter("idle")
+	for began := time.Now(); time.Since(began) < p.plan.Hold; {
+		if err := p.wait(ctx, 5*time.Second); err != nil {
+			return err
+		}
+		s := p.look(ctx)
+		p.say("%.0f connections, server %d MB, %.0f pings sent, %.1f s CPU", s.Connections, s.RSS>>20, s.Pings, s.CPU)
+	}
+	after := slabs()
+	p.report.RSSIdle, p.report.SocketMemory, p.report.Slabs = rss(p.server.Process.Pid), socketMemory(), map[string]int64{}
+	var names []string
+	for name := range after {
+		p.report.Slab += after[name] - p.before[name]
+		names = append(names, name)
+	}
+	grown := func(i int) int64 { return after[names[i]] - p.before[names[i]] }
+	sort.Slice(names, func(i, j int) bool { return grown(i) > grown(j) })
+	for i := range names[:min(slabsTold, len(names))] {
+		p.report.Slabs[names[i]] = grown(i)
+	}
+	return nil
+}
+
+// broadcast publishes one message and waits until the server has handed over as many deliveries as there are connections.
+func (p *proof) broadcast(ctx context.Context, n int) error {
+	counted, err := metrics(ctx, adminAddress)
+	if err != nil {
+		return err
+	}
+	at := time.Now()
+	if err := p.publish(ctx, at); err != nil {
+		return err
+	}
+	b := Broadcast{}
+	for deadline := at.Add(p.plan.Give / time.Duration(p.plan.Broadcasts)); b.Delivered < float64(p.report.Up); {
+		if time.Now().After(deadline) {
+			p.fault("broadcast %d reached %.0f of %d in %v", n+1, b.Delivered, p.report.Up, time.Since(at))
+			break
+		}
+		// A look costs the server something as well, and more than one in twenty parts of the time is not needed.
+		if err := p.wait(ctx, max(100*time.Millisecond, time.Since(at)/20)); err != nil {
+			return err
+		}
+		s := p.look(ctx)
+		b = Broadcast{Seconds: time.Since(at).Seconds(), Delivered: s.Deliveries - counted["megawire_messages_out_total"]}
+	}
+	p.say("broadcast %d: %.0f deliveries in %.2f s", n+1, b.Delivered, b.Seconds)
+	p.report.Broadcasts = append(p.report.Broadcasts, b)
+	return nil
+}
+
+// publish sends what the load generator expects of a message: {"t":<Unix ns>,"p":"<filler>"}.
+func (p *proof) publish(ctx context.Context, at time.Time) error {
+	head := fmt.Sprintf(`{"t":%d,"p":"`, at.UnixNano())
+	data := head + strings.Repeat("x", max(p.plan.Payload-len(head)-2, 0)) + `"}`
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+adminAddress+"/v1/publish",
+		strings.NewReader(`{"topic":"`+topic+`","data":`+data+`}`))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 500))
+		return fmt.Errorf("%s: %s", response.Status, text)
+	}
+	return nil
+}
+
+// look takes a sample.
+func (p *proof) look(ctx context.Context) Sample {
+	m, err := metrics(ctx, adminAddress)
+	if err != nil {
+		p.say("no metrics: %v", err)
+	}
+	s := Sample{
+		At: time.Since(p.began).Seconds(), Phase: p.phase, Connections: m["megawire_connections"], Deliveries: m["megawire_messages_out_total"],
+		Pings: m["megawire_pings_total"], Slab: kilobytes("/proc/meminfo", "Slab"), Available: kilobytes("/proc/meminfo", "MemAvailable"),
+		RSS: rss(p.server.Process.Pid), CPU: cpuSeconds(p.server.Process.Pid),
+	}
+	if p.load != nil {
+		s.LoadRSS = rss(p.load.Process.Pid)
+	}
+	p.report.Timeline = append(p.report.Timeline, s)
+	return s
+}
+
+// finish waits for the load generator's verdict and makes it the report's.
+func (p *proof) finish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.plan.Hold+p.plan.Give+5*time.Minute)
+	defer cancel()
+	select {
+	case err := <-p.loadEnd:
+		p.loadEnd <- err
+	case <-ctx.Done():
+		return fmt.Errorf("million: the load generator does not end: %w", ctx.Err())
+	}
+	if !json.Valid(p.out.Bytes()) {
+		return fmt.Errorf("million: the load generator has no result: %s", bytes.TrimSpace(p.out.Bytes()))
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, p.out.Bytes()); err != nil {
+		return err
+	}
+	return p.report.judge(compact.Bytes())
+}
+
+// judge takes from the load generator's result what it alone knows.
+func (r *Report) judge(result []byte) error {
+	var found struct {
+		Connections struct {
+			Opened  int     `json:"opened"`
+			Failed  int     `json:"failed"`
+			Dropped int     `json:"dropped"`
+			Open    float64 `json:"open_s"`
+			Pings   int     `json:"pings"`
+		} `json:"connections"`
+		Verdict struct {
+			Delivered uint64 `json:"delivered"`
+		} `json:"verdict"`
+		Faults []string `json:"faults"`
+	}
+	if err := json.Unmarshal(result, &found); err != nil {
+		return fmt.Errorf("million: the load generator's result: %w", err)
+	}
+	r.Loadgen = result
+	r.Up, r.Lost, r.ConnectSeconds = found.Connections.Opened, found.Connections.Dropped, found.Connections.Open
+	r.Pings, r.Delivered = found.Connections.Pings, found.Verdict.Delivered
+	r.Faults = append(r.Faults, found.Faults...)
+	if r.Up < r.Plan.Connections {
+		r.Faults = append(r.Faults, fmt.Sprintf("only %d of %d connections came up", r.Up, r.Plan.Connections))
+	}
+	if want := uint64(len(r.Broadcasts)) * uint64(r.Up); r.Delivered != want || len(r.Broadcasts) < r.Plan.Broadcasts {
+		r.Faults = append(r.Faults, fmt.Sprintf("%d messages were received, of %d", r.Delivered, want))
+	}
+	return nil
+}
+
+// end stops what is still running.
+func (p *proof) end() {
+	if p.load != nil && p.load.Process != nil {
+		_ = p.load.Process.Kill()
+		<-p.loadEnd
+	}
+	if p.server != nil && p.server.Process != nil { // its clients have left: there is nothing to drain
+		_ = p.server.Process.Kill()
+		_ = p.server.Wait()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
