@@ -308,9 +308,9 @@ func (l *loop) end(n int, c *conn, why string) {
 		l.shaking.ended(l, n, was, why)
 		return
 	}
-	switch {
-	case was == leaving:
-	case was == ready:
+	switch was {
+	case leaving:
+	case ready:
 		l.dropped(n, c, why)
 	default:
 		l.failed(n, c, why)

@@ -63,6 +63,7 @@ func (d *httpDriver) answer(src []byte, ev *event, last bool) int {
 	var body []byte
 	if err == nil {
 		body, err = io.ReadAll(response.Body)
+		_ = response.Body.Close()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		if !last {

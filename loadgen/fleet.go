@@ -74,10 +74,10 @@ func (f *fleet) newLoop(id int, w webSocket, t topics) (*loop, error) {
 		l.conns[i].class = p.classOf(l.number(i))
 	}
 	l.driver = newDriver(p, w, t)
-	switch {
-	case p.Workload == Echo:
+	switch p.Workload {
+	case Echo:
 		l.echo.at = make([]int64, share)
-	case p.Workload == Connect:
+	case Connect:
 		l.nextOpen = len(l.conns)
 		l.shaking = newHandshakes(l)
 	default:
@@ -160,7 +160,7 @@ func (f *fleet) close(timeout time.Duration) {
 
 func (f *fleet) closePollers() {
 	for _, l := range f.loops {
-		l.epoll.close()
+		l.close()
 	}
 }
 

@@ -22,7 +22,7 @@ type tile struct {
 // section is one run in the page.
 type section struct {
 	Title, Plan, Started, Verdict, Text string
-	Bad                                 bool
+	Bad, Warn                           bool
 	Tiles                               []tile
 	Plots                               []*plot
 }
@@ -79,6 +79,7 @@ func (r *Recording) section() (section, error) {
 	case res.Missed():
 		s.Verdict = "An objective was missed"
 	case res.Generator.Limited:
+		s.Warn = true
 		s.Verdict = "Ok, but loadgen was the limit: " + strings.Join(res.Generator.Why, "; ")
 	default:
 		s.Verdict = "Ok"
@@ -160,7 +161,7 @@ func (s *Search) section() (section, error) {
 	out := section{Title: "Search for the highest delivery rate", Text: text.String(), Plots: s.plots(), Bad: s.BestStep < 0}
 	out.Tiles = []tile{{Name: "highest rate", Value: number(s.Best), Unit: fmt.Sprintf("deliveries a second with %s ≤ %s ms", s.Bound.Name, number(s.Bound.Bound)), Bad: s.BestStep < 0}}
 	out.Verdict = fmt.Sprintf("%d steps, each with fresh connections", len(s.Steps))
-	if s.Limited {
+	if out.Warn = s.Limited; s.Limited {
 		out.Verdict += "; loadgen was the limit at the next higher rate"
 	}
 	return out, nil

@@ -12,6 +12,7 @@ import (
 // Workload is what the connections of a run do.
 type Workload string
 
+// The workloads.
 const (
 	Idle   Workload = "idle"   // subscribe, hold, count who is lost
 	Fanout Workload = "fanout" // subscribers and one publisher
@@ -36,6 +37,7 @@ func (w Workload) subscribes() bool { return w == Idle || w.publishes() }
 // Via is how a publisher reaches the server.
 type Via string
 
+// The ways to publish.
 const (
 	ViaWebSocket Via = "ws"   // publish requests on a connection of its own
 	ViaHTTP      Via = "http" // one streamed NDJSON request to the admin API

@@ -96,7 +96,7 @@ func carryOut(ctx context.Context, begin *Begin, watch func(Progress), sink func
 	err = r.work(ctx)
 	r.enter("closing", 0)
 	r.recorder.stop()
-	r.fleet.close(plan.CloseTimeout)
+	r.close(plan.CloseTimeout)
 	r.recorder.finish()
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		r.result.Interrupted, err = true, nil

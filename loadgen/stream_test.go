@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -146,7 +147,8 @@ func TestDriverOfAPlan(t *testing.T) {
 		p := Defaults(Ticker)
 		c.change(&p)
 		err := p.Validate()
-		switch e, ok := err.(*PlanError); {
+		var e *PlanError
+		switch ok := errors.As(err, &e); {
 		case c.flag == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
 		case c.flag != "" && (!ok || e.Flag != c.flag):

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -134,7 +135,8 @@ func TestValidate(t *testing.T) {
 		p := Defaults(Fanout)
 		c.change(&p)
 		err := p.Validate()
-		switch e, ok := err.(*PlanError); {
+		var e *PlanError
+		switch ok := errors.As(err, &e); {
 		case c.flag == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
 		case c.flag != "" && (!ok || e.Flag != c.flag):
