@@ -138,7 +138,7 @@ func (h *Host) boot(ctx context.Context, plan Plan) (*Report, error) {
 		memory = int(memoryNeeded(plan)>>20) + 1024
 	}
 	args := onOneCore(program, "mem="+strconv.Itoa(memory)+"M", "initrd="+root, "con0=null,fd:1", "con=null", "ssl=null",
-		"quiet", "panic=1", "umid=megawire"+strconv.Itoa(os.Getpid()))
+		"quiet", "panic=1", "uml_dir="+dir, "umid=megawire"+strconv.Itoa(os.Getpid()))
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Env = append(os.Environ(), "TMPDIR="+memoryFolder(int64(memory)<<20))
 	c.Dir = dir

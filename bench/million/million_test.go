@@ -63,7 +63,7 @@ func TestJudge(t *testing.T) {
 		sent   int
 		faults []string
 	}{
-		{"all is well", result(100, 0, 200), 2, nil},
+		{"all is well", result(100, 0, 200, interrupted), 2, nil},
 		{"some did not come up", result(99, 0, 198), 2, []string{"only 99 of 100"}},
 		{"a message did not reach everybody", result(100, 0, 199), 2, []string{"199 messages were received, of 200"}},
 		{"a broadcast was not sent", result(100, 0, 100), 1, []string{"100 messages were received"}},

@@ -21,7 +21,7 @@ type Plan struct {
 // Defaults is the proof.
 func Defaults() Plan {
 	return Plan{
-		Connections: 1_000_000, Broadcasts: 3, Give: 6 * time.Minute, Payload: 128, Connecting: 512,
+		Connections: 1_000_000, Broadcasts: 3, Give: 15 * time.Minute, Payload: 128, Connecting: 512,
 		Open: 20 * time.Minute,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,7 +30,11 @@ const (
 const (
 	readyTimeout = 60 * time.Second
 	lookEvery    = 2 * time.Second
+	closeTimeout = 10 * time.Minute
 	slabsTold    = 12 // caches that the report names
+
+	arriveTimeout = 2 * time.Minute
+	socketSlack   = 4 << 20 // bytes
 )
 
 // proof is one that is under way.
@@ -68,6 +73,7 @@ func Prove(ctx context.Context, plan Plan, programs Programs, log io.Writer) (*R
 			break
 		}
 	}
+	p.arrive(ctx)
 	p.look(ctx)
 	p.report.RSSAfter = rss(p.server.Process.Pid)
 	p.enter("closing")
@@ -279,9 +285,22 @@ func (p *proof) look(ctx context.Context) Sample {
 	return s
 }
 
-// finish waits for the load generator's verdict and makes it the report's.
+// arrive waits until what the server handed to the kernel has been read: until the kernel's sockets hold about as much as they did
+// while idle.
+func (p *proof) arrive(ctx context.Context) {
+	for began := time.Now(); socketMemory() > p.report.SocketMemory+socketSlack && time.Since(began) < arriveTimeout; {
+		if p.wait(ctx, 500*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// finish ends the load generator, and makes its verdict the report's.
 func (p *proof) finish(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.plan.Hold+p.plan.Give+5*time.Minute)
+	if err := p.load.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	select {
 	case err := <-p.loadEnd:
@@ -298,6 +317,9 @@ func (p *proof) finish(ctx context.Context) error {
 	}
 	return p.report.judge(compact.Bytes())
 }
+
+// interrupted is what the load generator says of a run that was ended by a signal.
+const interrupted = "the run was interrupted"
 
 // judge takes from the load generator's result what it alone knows.
 func (r *Report) judge(result []byte) error {
@@ -320,7 +342,11 @@ func (r *Report) judge(result []byte) error {
 	r.Loadgen = result
 	r.Up, r.Lost, r.ConnectSeconds = found.Connections.Opened, found.Connections.Dropped, found.Connections.Open
 	r.Pings, r.Delivered = found.Connections.Pings, found.Verdict.Delivered
-	r.Faults = append(r.Faults, found.Faults...)
+	for _, f := range found.Faults {
+		if f != interrupted { // by us, when all was done
+			r.Faults = append(r.Faults, f)
+		}
+	}
 	if r.Up < r.Plan.Connections {
 		r.Faults = append(r.Faults, fmt.Sprintf("only %d of %d connections came up", r.Up, r.Plan.Connections))
 	}
