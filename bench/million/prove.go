@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,12 +19,9 @@ import (
 	"time"
 )
 
-// Where the server listens. A guest has nobody else; on a host the ports must be free.
 const (
-	listenAddress = "127.0.0.1:18080"
-	adminAddress  = "127.0.0.1:19080"
-	topicPrefix   = "million/"
-	topic         = "million/0" // the load generator's name for the first topic
+	topicPrefix = "million/"
+	topic       = "million/0" // the load generator's name for the first topic
 )
 
 // Bounds.
@@ -48,14 +46,17 @@ type proof struct {
 	began   time.Time
 	phase   string
 	loadEnd chan error
+	ended   chan struct{}    // the server has
 	before  map[string]int64 // slabs
+
+	listen, admin string // where the server listens
 }
 
 // Prove runs a proof with programs of this host. The report tells what was found wrong; the error, why there is no report to
 // speak of. log is told how it goes.
 func Prove(ctx context.Context, plan Plan, programs Programs, log io.Writer) (*Report, error) {
 	log = struct{ io.Writer }{log} // no longer a terminal: the programs draw no progress on a pipe
-	p := &proof{plan: plan, log: log, began: time.Now(), report: newReport(plan, programs), loadEnd: make(chan error, 1)}
+	p := &proof{plan: plan, log: log, began: time.Now(), report: newReport(plan, programs), loadEnd: make(chan error, 1), ended: make(chan struct{})}
 	defer p.end()
 	if err := p.startServer(ctx, programs.Server); err != nil {
 		return p.report, err
@@ -117,7 +118,10 @@ func (p *proof) start(program string, args []string, out io.Writer) (*exec.Cmd, 
 
 func (p *proof) startServer(ctx context.Context, program string) error {
 	p.enter("starting the server")
-	args := []string{"serve", "--listen", listenAddress, "--admin.listen", adminAddress}
+	if err := p.choosePorts(); err != nil {
+		return err
+	}
+	args := []string{"serve", "--listen", p.listen, "--admin.listen", p.admin}
 	if p.plan.Ping > 0 {
 		args = append(args, "--heartbeat.ping_interval", p.plan.Ping.String(), "--heartbeat.pong_timeout", p.plan.Ping.String())
 	}
@@ -125,17 +129,34 @@ func (p *proof) startServer(ctx context.Context, program string) error {
 	if p.server, err = p.start(program, args, p.log); err != nil {
 		return err
 	}
+	go func() {
+		_ = p.server.Wait()
+		close(p.ended)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		if _, err = metrics(ctx, adminAddress); err == nil {
+		if _, err = metrics(ctx, p.admin); err == nil {
 			break
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := p.wait(ctx, 100*time.Millisecond); err != nil {
 			return fmt.Errorf("million: the server does not answer: %w", err)
 		}
 	}
 	p.report.RSSBefore, p.before = rss(p.server.Process.Pid), slabs()
+	return nil
+}
+
+// choosePorts finds two that nobody listens on.
+func (p *proof) choosePorts() error {
+	for _, address := range []*string{&p.listen, &p.admin} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close() // held until both are found
+		*address = l.Addr().String()
+	}
 	return nil
 }
 
@@ -145,7 +166,7 @@ func (p *proof) connect(ctx context.Context, program string) error {
 	n := strconv.Itoa(p.plan.Connections)
 	var err error
 	p.load, err = p.start(program, []string{
-		"idle", "--url", "ws://" + listenAddress + "/ws", "--json", "-n", n, "--topics", "1", "--topic-prefix", topicPrefix,
+		"idle", "--url", "ws://" + p.listen + "/ws", "--json", "-n", n, "--topics", "1", "--topic-prefix", topicPrefix,
 		"--hold", (p.plan.Hold + p.plan.Give).String(), "--connecting", strconv.Itoa(p.plan.Connecting),
 		"--connect-timeout", "2m", "--close-timeout", "10s",
 	}, &p.out)
@@ -176,7 +197,7 @@ func (p *proof) connect(ctx context.Context, program string) error {
 	}
 }
 
-// wait lets time pass; the load generator's end before its time is an error.
+// wait lets time pass; the end of a program before its time is an error.
 func (p *proof) wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -185,6 +206,8 @@ func (p *proof) wait(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-p.ended:
+		return errors.New("million: the server ended by itself")
 	case err := <-p.loadEnd:
 		p.loadEnd <- err
 		return fmt.Errorf("million: the load generator ended early: %v: %s", err, bytes.TrimSpace(p.out.Bytes()))
@@ -217,7 +240,7 @@ func (p *proof) idle(ctx context.Context) error {
 
 // broadcast publishes one message and waits until the server has handed over as many deliveries as there are connections.
 func (p *proof) broadcast(ctx context.Context, n int) error {
-	counted, err := metrics(ctx, adminAddress)
+	counted, err := metrics(ctx, p.admin)
 	if err != nil {
 		return err
 	}
@@ -249,7 +272,7 @@ func (p *proof) publish(ctx context.Context, at time.Time) error {
 	data := head + strings.Repeat("x", max(p.plan.Payload-len(head)-2, 0)) + `"}`
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+adminAddress+"/v1/publish",
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.admin+"/v1/publish",
 		strings.NewReader(`{"topic":"`+topic+`","data":`+data+`}`))
 	if err != nil {
 		return err
@@ -269,7 +292,7 @@ func (p *proof) publish(ctx context.Context, at time.Time) error {
 
 // look takes a sample.
 func (p *proof) look(ctx context.Context) Sample {
-	m, err := metrics(ctx, adminAddress)
+	m, err := metrics(ctx, p.admin)
 	if err != nil {
 		p.say("no metrics: %v", err)
 	}
@@ -364,17 +387,6 @@ func (p *proof) end() {
 	}
 	if p.server != nil && p.server.Process != nil { // its clients have left: there is nothing to drain
 		_ = p.server.Process.Kill()
-		_ = p.server.Wait()
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+		<-p.ended
 	}
 }
