@@ -12,7 +12,7 @@ import (
 
 func testPlan(w Workload, url string) Plan {
 	p := Defaults(w)
-	p.URL, p.Connections, p.Warmup, p.Duration, p.DrainTimeout = url, 10, 0, time.Second, 500*time.Millisecond
+	p.URL, p.Connections, p.Warmup, p.Duration, p.DrainTimeout = url, 10, 0, time.Second, 2*time.Second
 	return p
 }
 
