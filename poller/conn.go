@@ -33,6 +33,7 @@ type Conn struct {
 	stall  uint32 // what the kernel has not taken yet, in loop.stalls
 	state  state
 	heard  bool // the peer will send nothing more
+	paused bool // not read from until its replies are gone
 
 	// The handler's own; zero in Open.
 	Kind, Flags uint8
@@ -78,6 +79,7 @@ func (c *Conn) Finish() {
 	}
 	c.state = finishing
 	c.due = c.loop.Seconds() + lingerSeconds
+	c.resume() // to throw away what comes, and to see the peer's end
 	if c.loop.reading == c {
 		return // the handler still reads its input, and replies are not written yet: receive goes on
 	}

@@ -150,8 +150,11 @@ func (c *Conn) receive(p []byte) {
 		c.dropInput()
 	}
 	c.flush()
-	if c.state == finishing && c.stall == 0 {
+	switch {
+	case c.state == finishing && c.stall == 0:
 		c.endOutput()
+	case c.state == open && c.Congested():
+		c.pause()
 	}
 }
 

@@ -79,7 +79,7 @@ func echo(c *Conn, p []byte) int {
 func options(h *hooks) Options {
 	return Options{
 		Handler: h, Logger: slog.New(slog.DiscardHandler), Listen: "127.0.0.1:0", Loops: 1,
-		SendBufferBytes: 32 << 10, UserTimeout: 30 * time.Second, RepliesBytesMax: 64 << 10, ReservedFiles: 16,
+		SendBufferBytes: 32 << 10, UserTimeout: 30 * time.Second, RepliesBytesMax: 64 << 10, InputBytesMax: 16 << 20, ReservedFiles: 16,
 		RefuseFull: []byte("full\n"),
 	}
 }

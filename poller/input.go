@@ -23,7 +23,7 @@ func (c *Conn) keepInput(p []byte, used int) {
 		c.dropInput()
 		return
 	}
-	if c.input != 0 && used == 0 {
+	if c.input != 0 && used == 0 && len(rest) <= l.poller.o.InputBytesMax {
 		return // it stands there already: bytes that trickle in are not copied over and over
 	}
 	if c.input == 0 {
@@ -36,6 +36,9 @@ func (c *Conn) keepInput(p []byte, used int) {
 		*l.inputs.At(c.input) = b
 	}
 	b.B = append(b.B[:0], rest...) // forward within the same array when p is the kept input
+	if len(rest) > l.poller.o.InputBytesMax {
+		c.Close() // only where the connection could not be paused
+	}
 }
 
 func (c *Conn) dropInput() {

@@ -17,6 +17,7 @@ type Loop struct {
 	wakeup wakeup
 
 	// Of any goroutine.
+	epoll   atomic.Int32  // gnet's epoll set, or none; connections may come before it is known
 	due     atomic.Uint32 // what is asked of the next slice: dueScan, dueWritable
 	postMu  sync.Mutex
 	posted  []func()
@@ -56,6 +57,7 @@ func newLoop(p *Poller, index int) *Loop {
 	}
 	l.wakeup.fd = none
 	l.writable.fd = none
+	l.epoll.Store(none)
 	return l
 }
 

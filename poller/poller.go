@@ -50,7 +50,8 @@ type Options struct {
 	Loops           int
 	SendBufferBytes int           // of each socket, in the kernel
 	UserTimeout     time.Duration // unsent bytes older than this end a connection (TCP_USER_TIMEOUT)
-	RepliesBytesMax int           // replies that wait for a stalled connection
+	RepliesBytesMax int           // replies that wait for a stalled connection; past it, it is not read from
+	InputBytesMax   int           // input that Data leaves unused; a handler that keeps within it is never cut off
 	ReservedFiles   int           // file descriptors that the rest of the process may need
 	RefuseFull      []byte        // what a connection gets for which no descriptor is left
 }
@@ -76,7 +77,7 @@ type Poller struct {
 // New checks the options and the address, and reserves nothing yet.
 func New(o Options) (*Poller, error) {
 	if o.Handler == nil || o.Logger == nil || o.Loops <= 0 || o.Loops > LoopsMax || o.SendBufferBytes <= 0 ||
-		o.RepliesBytesMax <= 0 || o.UserTimeout <= 0 || o.ReservedFiles < 0 {
+		o.RepliesBytesMax <= 0 || o.InputBytesMax <= 0 || o.UserTimeout <= 0 || o.ReservedFiles < 0 {
 		return nil, errors.New("poller: Options want a handler, a logger and bounds above zero")
 	}
 	p := &Poller{

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -352,4 +353,51 @@ func TestManyStalledConnections(t *testing.T) {
 		nc.Close()
 	}
 	eventually(t, l, "all gone", func() bool { return l.Len() == 0 })
+}
+
+// A client that sends requests without reading the replies is not read from while they wait, and gets every
+// one of them once it reads.
+func TestSenderThatDoesNotReadIsPaused(t *testing.T) {
+	const frames, size = 2000, 8 << 10
+	var paused atomic.Bool
+	p := serve(t, &hooks{data: func(c *Conn, in []byte) (used int) {
+		for len(in)-used >= size && !c.Congested() {
+			_ = c.Send(in[used : used+size])
+			used += size
+		}
+		if c.Congested() {
+			paused.Store(true)
+		}
+		return used
+	}})
+	nc := dial(t, p)
+	sent := make(chan error, 1)
+	go func() {
+		frame := make([]byte, size)
+		for i := range frames {
+			binary.BigEndian.PutUint32(frame, uint32(i))
+			if _, err := nc.Write(frame); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	l := p.loops[0]
+	eventually(t, l, "the connection is paused", func() bool {
+		paused := false
+		l.Each(0, func(c *Conn) bool { paused = c.paused; return true })
+		return paused
+	})
+	got := make([]byte, size)
+	for i := range frames {
+		if _, err := io.ReadFull(nc, got); err != nil || binary.BigEndian.Uint32(got) != uint32(i) {
+			t.Fatalf("reply %d: %v, number %d", i, err, binary.BigEndian.Uint32(got))
+		}
+	}
+	if err := <-sent; err != nil || !paused.Load() {
+		t.Errorf("sender: %v, congested %v", err, paused.Load())
+	}
+	nc.Close()
+	eventually(t, l, "the connection is gone", func() bool { return l.Len() == 0 && l.stalls.Len() == 0 })
 }

@@ -103,14 +103,21 @@ func (l *Loop) enrol() error {
 		return fmt.Errorf("poller: enrol socketpair: %w", err)
 	}
 	l.wakeup.theirs = nil // gnet closes it, and goes on with a duplicate
+	var end int
 	select {
 	case r := <-done:
 		if r.Err != nil {
 			return fmt.Errorf("poller: enrol socketpair: %w", r.Err)
 		}
+		end = r.Conn.Fd()
 	case <-l.stopping: // gnet would never answer
 		return errors.New("poller: event loop stopped while it started")
 	}
+	epoll, err := findEpoll(end)
+	if err != nil {
+		l.poller.o.Logger.Warn("clients that do not read their replies cannot be paused; they are given up instead", "error", err)
+	}
+	l.epoll.Store(int32(epoll))
 	if !l.enrolled { // gnet says nothing of an epoll_ctl that fails
 		return errors.New("poller: event loop did not take its socketpair")
 	}

@@ -164,6 +164,12 @@ func (c *Conn) push() {
 		return
 	}
 	l.poller.o.Handler.Drained(c)
+	if c.paused {
+		c.resume()
+		if c.input != 0 && c.state == open {
+			c.receive(nil) // the requests that were left
+		}
+	}
 }
 
 // waiting is how many bytes of replies wait.

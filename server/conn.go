@@ -22,7 +22,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	}
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	ep := w.endpoint(c)
-	for c.Open() {
+	for c.Open() && !c.Congested() {
 		ev, n := ep.Next(p[used:], &w.limits)
 		used += n
 		if ev.Kind == ws.NeedMore {

@@ -63,6 +63,7 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 		Handler: handler{s}, Logger: log,
 		Listen: cfg.Listen, Loops: cfg.Loops.Or(min(runtime.GOMAXPROCS(0), poller.LoopsMax)),
 		SendBufferBytes: int(cfg.Socket.SendBufferBytes), RepliesBytesMax: int(cfg.Limits.RepliesBytes),
+		InputBytesMax: int(cfg.Limits.MessageBytes) + inputSlack,
 		// Later than the heartbeats give a slow reader up, so that they do and not the kernel.
 		UserTimeout:   cfg.Heartbeat.PingInterval + cfg.Heartbeat.PongTimeout + 10*time.Second,
 		ReservedFiles: adminConnections + filesReserved,
@@ -83,6 +84,9 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	}
 	return s, s.newAdmin(adminConnections)
 }
+
+// inputSlack is what may stand in front of an unfinished message: its header, and the rest of a read.
+const inputSlack = 128 << 10
 
 // filesReserved is for what the process opens besides connections: the log, modules of the runtime,
 // profiles.

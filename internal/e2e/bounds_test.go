@@ -84,3 +84,30 @@ func TestRefusalsAreCounted(t *testing.T) {
 		r.awaitMetricIs(`megawire_publish_refused_total{code="`+code+`"}`, 1)
 	}
 }
+
+// A client that sends much before it reads anything waits as TCP has it: nothing is lost, nobody is cut off.
+func TestSendingAheadOfReading(t *testing.T) {
+	const messages, size = 30, 1 << 20
+	r := serve(t, nil)
+	p := r.dial("/echo")
+	sent := make(chan error, 1)
+	go func() {
+		for i := range messages {
+			if _, err := p.nc.Write(frame(final(opBinary), bytes.Repeat([]byte{byte(i)}, size))); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	r.awaitMetricAtLeast("megawire_connections_lagging", 1)
+	for i := range messages {
+		op, payload, err := p.next()
+		if err != nil || op != opBinary || len(payload) != size || bytes.Count(payload, []byte{byte(i)}) != size {
+			t.Fatalf("message %d: opcode %d, %d bytes, %v", i, op, len(payload), err)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}

@@ -39,7 +39,7 @@ type Limits struct {
 	SubscriptionsPerConnection int           `koanf:"subscriptions_per_connection" min:"1" max:"65536" usage:"filters one connection may subscribe to; those past it are too_many"`
 	Topics                     int           `koanf:"topics" min:"1" max:"100000000" usage:"topics held at once; a publish that would make one more is too_many"`
 	HandshakeTimeout           time.Duration `koanf:"handshake_timeout" min:"100ms" max:"5m" usage:"time from accept to the end of the HTTP request head"`
-	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the client is given up, without a close frame"`
+	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the connection is not read from until they are gone"`
 	Fragments                  int           `koanf:"fragments" min:"1" max:"1000000" usage:"frames that one WebSocket message may be cut into"`
 }
 

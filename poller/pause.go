@@ -1,0 +1,79 @@
+package poller
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// readEvents are gnet's own for a connection it reads from (its netpoll.ReadEvents).
+const readEvents = unix.EPOLLIN | unix.EPOLLPRI
+
+// Congested says that as many replies wait for the connection as may: the handler should leave further
+// requests unused. The connection is then not read from until its replies are gone, so that a client which
+// sends faster than it reads waits, as TCP has it, and loses nothing.
+func (c *Conn) Congested() bool {
+	return c.stall != 0 && c.loop.stalls.At(c.stall).waiting() >= c.loop.poller.o.RepliesBytesMax
+}
+
+// pause stops reading. gnet has no call for that, so the socket's entry in the loop's epoll set is changed
+// under it; gnet itself changes it only for output, of which it has none. Errors and resets are still seen.
+func (c *Conn) pause() {
+	if !c.paused && c.setEvents(0) == nil {
+		c.paused = true
+	}
+}
+
+// resume reads again.
+func (c *Conn) resume() {
+	if !c.paused {
+		return
+	}
+	c.paused = false
+	if err := c.setEvents(readEvents); err != nil {
+		c.Close()
+	}
+}
+
+func (c *Conn) setEvents(events uint32) error {
+	return unix.EpollCtl(int(c.loop.epoll.Load()), unix.EPOLL_CTL_MOD, int(c.fd), &unix.EpollEvent{Fd: c.fd, Events: events})
+}
+
+// findEpoll returns the epoll set of this process that has the descriptor in it. gnet keeps its sets to
+// itself; the kernel lists what is in them (proc(5), /proc/pid/fdinfo).
+func findEpoll(member int) (int, error) {
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		return none, err
+	}
+	for _, link := range links {
+		if name, err := os.Readlink(link); err != nil || name != "anon_inode:[eventpoll]" {
+			continue
+		}
+		fd, err := strconv.Atoi(filepath.Base(link))
+		if err == nil && epollHas(fd, member) {
+			return fd, nil
+		}
+	}
+	return none, fmt.Errorf("poller: no epoll set has descriptor %d", member)
+}
+
+func epollHas(epoll, member int) bool {
+	f, err := os.Open(fmt.Sprintf("/proc/self/fdinfo/%d", epoll))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 1 && fields[0] == "tfd:" && fields[1] == strconv.Itoa(member) {
+			return true
+		}
+	}
+	return false
+}
