@@ -80,7 +80,7 @@ BENCHFLAGS ?=
 bench-quick: build ## compare with the floor and Bun, in under three minutes: a first impression
 	./bench/install.sh quick
 	rm -rf bin/bench-quick
-	go run ./bench/cmd/bench run --quick --rounds 1 --servers megawire,floor,bun --out bin/bench-quick $(BENCHFLAGS)
+	go run ./bench/cmd/bench run --quick --rounds 2 --servers megawire,floor,bun --out bin/bench-quick $(BENCHFLAGS)
 
 .PHONY: bench-deps
 bench-deps: ## install the servers to compare with (Debian, npm, Go modules)
@@ -102,9 +102,22 @@ million: build ## prove a million connections to one process, in a user-mode-lin
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/million-guest ./bench/million/cmd/guest
 	go run ./bench/million/cmd/million $(MILLIONFLAGS)
 
+# The stored result is of the last release and one machine: times compare there alone, allocations everywhere.
+BASELINE      := bench/results/go-baseline.txt
+BENCHSTAT     := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+BENCHPACKAGES ?= ./codec/... ./pubsub ./poller
+BENCHCOUNT    ?= 6
+BENCHTIME     ?= 300ms
+
 .PHONY: bench-go
-bench-go: ## run the Go benchmarks, with allocations
-	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+bench-go: ## run the Go benchmarks of codec, index and delivery, and compare them with the stored result
+	@mkdir -p bin
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) $(TESTFLAGS) $(BENCHPACKAGES) | tee bin/bench-go.txt
+	$(BENCHSTAT) $(wildcard $(BASELINE)) bin/bench-go.txt
+
+.PHONY: bench-go-baseline
+bench-go-baseline: bench-go ## store what bench-go finds, for later ones to be compared with
+	cp bin/bench-go.txt $(BASELINE)
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZTIME (30s)

@@ -49,7 +49,7 @@ func grown() []Workload {
 			all = append(all, Workload{
 				Name: fmt.Sprintf("growth-%s-%d", s.name, x), Title: s.title, About: s.about, Set: Growth, Needs: needTopics,
 				Args: s.args(x), Long: []string{"--warmup", "1s", "-d", "5s"}, Limit: 2 * time.Minute,
-				Metrics: []Metric{cpu, p99, openBytes, rss, {Name: "open", Title: "s to connect and subscribe", Path: "connections.open_s", Digits: 2}},
+				Metrics: []Metric{cpu, p99, openBytes, rss, {Name: "open", Title: "seconds to connect, subscribe", Path: "connections.open_s", Digits: 2}},
 				Series:  s.name, X: float64(x),
 			})
 		}

@@ -130,6 +130,9 @@ func (r *Results) lines(of *series, points []Workload) []byte {
 	return s.end()
 }
 
+// panelInset keeps the labels of the first and the last point inside.
+const panelInset = 24
+
 // panel is where one curve is drawn.
 type panel struct {
 	*svg
@@ -150,7 +153,7 @@ func (r *Results) panel(p *panel, m *Metric, points []Workload) {
 		if v.N == 0 {
 			continue
 		}
-		x := p.x + 16 + (p.width-32)*(math.Log(points[i].X)-low)/max(high-low, 1e-9)
+		x := p.x + panelInset + (p.width-2*panelInset)*(math.Log(points[i].X)-low)/max(high-low, 1e-9)
 		y := bottom - (bottom-top-14)*v.Median/max(most, 1e-9)
 		path += f1(x) + "," + f1(y) + " "
 		fmt.Fprintf(p, `<circle cx="%s" cy="%s" r="3.5" fill="%s"/>`+"\n", f1(x), f1(y), colourOurs)

@@ -1,9 +1,9 @@
 // Command bench compares servers and makes tables and plots of what it found.
 //
-//	bench run [flags]      starts every server in turn, drives it with bin/loadgen, keeps the raw results
-//	bench report FOLDER    writes docs/benchmarks.md and docs/img/bench-*.svg from the raw results in a folder
-//	bench print FOLDER     prints the tables
-//	bench list             says which servers and workloads there are, and which servers are not installed
+//	bench run [flags]            starts every server in turn, drives it with bin/loadgen, keeps the raw results
+//	bench report FOLDER [DOCS]   writes docs/benchmarks.md and docs/img/bench-*.svg from the raw results in a folder
+//	bench print FOLDER           prints the tables
+//	bench list                   says which servers and workloads there are, and which servers are not installed
 package main
 
 import (
@@ -40,7 +40,7 @@ var errUsage = errors.New("usage")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: bench run [flags] | report FOLDER | print FOLDER | list")
+		fmt.Fprintln(os.Stderr, "usage: bench run [flags] | report FOLDER [DOCS] | print FOLDER | list")
 		return errUsage
 	}
 	switch command, rest := args[0], args[1:]; {
@@ -48,12 +48,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return runRun(ctx, rest, out)
 	case command == "list" && len(rest) == 0:
 		return list(out)
-	case command == "report" && len(rest) == 1:
+	case command == "report" && (len(rest) == 1 || len(rest) == 2):
 		r, err := bench.Load(filepath.Clean(rest[0]))
 		if err != nil {
 			return err
 		}
-		return r.Report("docs")
+		return r.Report(append(rest, "docs")[1])
 	case command == "print" && len(rest) == 1:
 		return show(rest[0], out)
 	}
