@@ -3,12 +3,10 @@ package million
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -238,58 +236,6 @@ func (p *proof) idle(ctx context.Context) error {
 	return nil
 }
 
-// broadcast publishes one message and waits until the server has handed over as many deliveries as there are connections.
-func (p *proof) broadcast(ctx context.Context, n int) error {
-	counted, err := metrics(ctx, p.admin)
-	if err != nil {
-		return err
-	}
-	at := time.Now()
-	if err := p.publish(ctx, at); err != nil {
-		return err
-	}
-	b := Broadcast{}
-	for deadline := at.Add(p.plan.Give / time.Duration(p.plan.Broadcasts)); b.Delivered < float64(p.report.Up); {
-		if time.Now().After(deadline) {
-			p.fault("broadcast %d reached %.0f of %d in %v", n+1, b.Delivered, p.report.Up, time.Since(at))
-			break
-		}
-		// A look costs the server something as well, and more than one in twenty parts of the time is not needed.
-		if err := p.wait(ctx, max(100*time.Millisecond, time.Since(at)/20)); err != nil {
-			return err
-		}
-		s := p.look(ctx)
-		b = Broadcast{Seconds: time.Since(at).Seconds(), Delivered: s.Deliveries - counted["megawire_messages_out_total"]}
-	}
-	p.say("broadcast %d: %.0f deliveries in %.2f s", n+1, b.Delivered, b.Seconds)
-	p.report.Broadcasts = append(p.report.Broadcasts, b)
-	return nil
-}
-
-// publish sends what the load generator expects of a message: {"t":<Unix ns>,"p":"<filler>"}.
-func (p *proof) publish(ctx context.Context, at time.Time) error {
-	head := fmt.Sprintf(`{"t":%d,"p":"`, at.UnixNano())
-	data := head + strings.Repeat("x", max(p.plan.Payload-len(head)-2, 0)) + `"}`
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.admin+"/v1/publish",
-		strings.NewReader(`{"topic":"`+topic+`","data":`+data+`}`))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 500))
-		return fmt.Errorf("%s: %s", response.Status, text)
-	}
-	return nil
-}
-
 // look takes a sample.
 func (p *proof) look(ctx context.Context) Sample {
 	m, err := metrics(ctx, p.admin)
@@ -306,77 +252,6 @@ func (p *proof) look(ctx context.Context) Sample {
 	}
 	p.report.Timeline = append(p.report.Timeline, s)
 	return s
-}
-
-// arrive waits until what the server handed to the kernel has been read: until the kernel's sockets hold about as much as they did
-// while idle.
-func (p *proof) arrive(ctx context.Context) {
-	for began := time.Now(); socketMemory() > p.report.SocketMemory+socketSlack && time.Since(began) < arriveTimeout; {
-		if p.wait(ctx, 500*time.Millisecond) != nil {
-			return
-		}
-	}
-}
-
-// finish ends the load generator, and makes its verdict the report's.
-func (p *proof) finish(ctx context.Context) error {
-	if err := p.load.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
-	defer cancel()
-	select {
-	case err := <-p.loadEnd:
-		p.loadEnd <- err
-	case <-ctx.Done():
-		return fmt.Errorf("million: the load generator does not end: %w", ctx.Err())
-	}
-	if !json.Valid(p.out.Bytes()) {
-		return fmt.Errorf("million: the load generator has no result: %s", bytes.TrimSpace(p.out.Bytes()))
-	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, p.out.Bytes()); err != nil {
-		return err
-	}
-	return p.report.judge(compact.Bytes())
-}
-
-// interrupted is what the load generator says of a run that was ended by a signal.
-const interrupted = "the run was interrupted"
-
-// judge takes from the load generator's result what it alone knows.
-func (r *Report) judge(result []byte) error {
-	var found struct {
-		Connections struct {
-			Opened  int     `json:"opened"`
-			Failed  int     `json:"failed"`
-			Dropped int     `json:"dropped"`
-			Open    float64 `json:"open_s"`
-			Pings   int     `json:"pings"`
-		} `json:"connections"`
-		Verdict struct {
-			Delivered uint64 `json:"delivered"`
-		} `json:"verdict"`
-		Faults []string `json:"faults"`
-	}
-	if err := json.Unmarshal(result, &found); err != nil {
-		return fmt.Errorf("million: the load generator's result: %w", err)
-	}
-	r.Loadgen = result
-	r.Up, r.Lost, r.ConnectSeconds = found.Connections.Opened, found.Connections.Dropped, found.Connections.Open
-	r.Pings, r.Delivered = found.Connections.Pings, found.Verdict.Delivered
-	for _, f := range found.Faults {
-		if f != interrupted { // by us, when all was done
-			r.Faults = append(r.Faults, f)
-		}
-	}
-	if r.Up < r.Plan.Connections {
-		r.Faults = append(r.Faults, fmt.Sprintf("only %d of %d connections came up", r.Up, r.Plan.Connections))
-	}
-	if want := uint64(len(r.Broadcasts)) * uint64(r.Up); r.Delivered != want || len(r.Broadcasts) < r.Plan.Broadcasts {
-		r.Faults = append(r.Faults, fmt.Sprintf("%d messages were received, of %d", r.Delivered, want))
-	}
-	return nil
 }
 
 // end stops what is still running.
