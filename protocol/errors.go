@@ -27,6 +27,8 @@ func Explain(err error, verb, topic string) (code, message string) {
 		return codes.TooMany, "this connection has as many subscriptions as it may have"
 	case errors.Is(err, pubsub.ErrTooManyTopics):
 		return codes.TooMany, "the server holds as many topics as it may"
+	case errors.Is(err, pubsub.ErrFull):
+		return codes.Unavailable, "the server keeps as many messages as it may, all of topics with subscribers"
 	case errors.Is(err, pubsub.ErrNoRoom):
 		return codes.Unavailable, "the topic's subscribers are not served yet: publish again shortly"
 	default:

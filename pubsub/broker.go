@@ -29,11 +29,15 @@ type Broker interface {
 type inProcess struct{ hub *Hub }
 
 func (b *inProcess) Publish(p *Publication, _ func(Receipt, error)) (Receipt, error) {
-	t, err := b.hub.hold(p.Topic)
+	b.hub.makeRoom(cost(p))
+	t, err := b.hub.hold(p.Topic, true)
 	if err != nil {
 		return Receipt{}, err
 	}
 	defer t.mu.Unlock()
+	if b.hub.over(cost(p)) && t.ring.bytes+envelopeBytes < int64(cost(p)) {
+		return Receipt{}, ErrFull // with more, there is room by what it replaces
+	}
 	if !t.hasRoom(cost(p)) {
 		return Receipt{}, ErrNoRoom
 	}

@@ -68,6 +68,8 @@ type Hub struct {
 	floor     atomic.Uint64 // the highest sequence number of any topic that expired
 	ringBytes atomic.Int64
 	inFlight  atomic.Int64
+	shedAt    atomic.Uint64 // the stripe to look at next
+	evicted   atomic.Uint64
 
 	roomMu sync.Mutex
 	room   chan struct{} // closed when inFlight has fallen; nil while nobody waits
@@ -169,9 +171,20 @@ func (h *Hub) addInFlight(delta int64) {
 	}
 }
 
-// cost is about how many bytes a publication will take in its topic's ring.
+// envelopeBytes is about what an encoder writes around a payload.
+const envelopeBytes = 64
+
+// cost is about how many bytes a publication will take in its topic's ring: the encoding, and a payload that
+// does not stand in it byte for byte once more.
 func cost(p *Publication) int {
-	return len(p.Payload) + len(p.Topic) + recordBytes + 8*len(p.Exclude)
+	n := len(p.Payload)
+	switch p.Content {
+	case Text:
+		n *= 2
+	case Binary:
+		n += n/3*4 + 4
+	}
+	return n + len(p.Topic) + envelopeBytes + recordBytes + 8*len(p.Exclude)
 }
 
 // Epoch names this run of the sequence numbers.
@@ -182,9 +195,10 @@ type Stats struct {
 	Topics        int64
 	RingBytes     int64
 	InFlightBytes int64
+	TopicsEvicted uint64 // total: let go to make room for others
 }
 
 // Stats may be called from any goroutine.
 func (h *Hub) Stats() Stats {
-	return Stats{Topics: h.topics.Load(), RingBytes: h.ringBytes.Load(), InFlightBytes: h.inFlight.Load()}
+	return Stats{Topics: h.topics.Load(), RingBytes: h.ringBytes.Load(), InFlightBytes: h.inFlight.Load(), TopicsEvicted: h.evicted.Load()}
 }

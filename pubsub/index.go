@@ -17,13 +17,17 @@ func (h *Hub) lookup(name string) *topic {
 	return t
 }
 
-// hold returns the topic of that name, locked, and makes it if there is none.
-func (h *Hub) hold(name string) (*topic, error) {
+// hold returns the topic of that name, locked, and makes it if there is none. For a publisher another topic
+// is let go where there are as many as there may be; somebody who only asks for a name takes nobody's place.
+func (h *Hub) hold(name string, publisher bool) (*topic, error) {
 	for {
 		t := h.lookup(name)
 		if t == nil {
 			var err error
 			if t, err = h.create(name); err != nil {
+				if publisher && h.shed() {
+					continue
+				}
 				return nil, err
 			}
 		}
@@ -78,15 +82,20 @@ func (h *Hub) Sweep(part int) {
 // SweepParts is how many calls of Sweep go once over all topics.
 const SweepParts = stripes
 
-// expire lets a topic go, unless somebody has found a use for it meanwhile.
+// expire lets a topic go that nobody uses, unless somebody has found a use for it meanwhile.
 func (h *Hub) expire(t *topic, now int64) {
+	h.letGo(t, func() bool { return t.unused(now) })
+}
+
+// letGo removes a topic if, under its lock, it may still go.
+func (h *Hub) letGo(t *topic, may func() bool) bool {
 	s := h.stripe(t.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.gone || !t.unused(now) {
-		return
+	if t.gone || !may() {
+		return false
 	}
 	for {
 		floor := h.floor.Load()
@@ -98,6 +107,7 @@ func (h *Hub) expire(t *topic, now int64) {
 	h.ringBytes.Add(-t.ring.bytes)
 	delete(s.topics, t.name)
 	h.topics.Add(-1)
+	return true
 }
 
 // shrink gives a quiet topic's newest message a buffer of its own size, in place of the large chunk and

@@ -76,6 +76,7 @@ var (
 	ErrBadTopic      = errors.New("pubsub: not a topic name")
 	ErrReservedTopic = errors.New("pubsub: names that begin with $ are the server's own")
 	ErrTooManyTopics = errors.New("pubsub: the server holds as many topics as it may")
+	ErrFull          = errors.New("pubsub: the rings hold as much as they may, all for topics with subscribers")
 	ErrNoRoom        = errors.New("pubsub: the topic's loops have not yet taken what is in flight")
 	ErrTooManySubs   = errors.New("pubsub: the client has as many subscriptions as it may")
 )

@@ -18,7 +18,7 @@ func (s *Shard) Subscribe(id SubscriberID, name string) (Joined, error) {
 	if int(u.count) >= s.hub.o.SubscriptionsMax && !s.subscribed(id, name) {
 		return Joined{}, ErrTooManySubs // before the topic is made: a refusal leaves nothing behind
 	}
-	t, err := s.hub.hold(name)
+	t, err := s.hub.hold(name, false)
 	if err != nil {
 		return Joined{}, err
 	}

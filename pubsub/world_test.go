@@ -109,7 +109,7 @@ func (w *world) topic(name string) *topic {
 
 // skip publishes as a broker does whose sequence numbers are not dense.
 func (w *world) skip(name string, by uint64, payload string) {
-	t, err := w.hub.hold(name)
+	t, err := w.hub.hold(name, true)
 	if err != nil {
 		w.t.Fatal(err)
 	}

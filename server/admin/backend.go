@@ -63,7 +63,8 @@ type Stats struct {
 	Topics         int64
 	Lagging        int64 // connections that the kernel takes no more bytes for
 	RingBytes      int64
-	InFlightBytes  int64 // published, and not yet taken by every event loop
+	TopicsEvicted  uint64 // total: topics let go to make room for others
+	InFlightBytes  int64  // published, and not yet taken by every event loop
 	Loops          int
 
 	// Connections.

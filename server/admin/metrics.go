@@ -45,6 +45,8 @@ var families = []family{
 		read: func(s *Stats) float64 { return float64(s.Subscriptions) }},
 	{name: "topics", kind: gauge, help: "Topics in existence now.",
 		read: func(s *Stats) float64 { return float64(s.Topics) }},
+	{name: "topics_evicted_total", kind: counter, help: "Topics without subscribers that were let go to make room for others.",
+		read: func(s *Stats) float64 { return float64(s.TopicsEvicted) }},
 	{name: "ring_bytes", kind: gauge, help: "Memory that the topics' rings hold.",
 		read: func(s *Stats) float64 { return float64(s.RingBytes) }},
 	{name: "in_flight_bytes", kind: gauge, help: "Bytes published and not yet taken by every event loop.",
