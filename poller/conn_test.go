@@ -99,7 +99,7 @@ func TestLargeInputGivesItsMemoryBack(t *testing.T) {
 		if l.inputs.Len() != 1 {
 			return false
 		}
-		b := *l.inputs.At(only1(l).input)
+		b := l.inputs.At(only1(l).input).buf
 		return string(b.B) == "rest" && cap(b.B) <= pooledBytesMax
 	})
 }

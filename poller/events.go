@@ -137,7 +137,7 @@ func (c *Conn) receive(p []byte) {
 		return // what the peer still sends is thrown away
 	}
 	if c.input != 0 {
-		b := *l.inputs.At(c.input)
+		b := l.inputs.At(c.input).buf
 		b.B = append(b.B, p...)
 		p = b.B
 	}

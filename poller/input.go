@@ -15,6 +15,12 @@ func putBuffer(b *bytebufferpool.ByteBuffer) {
 	}
 }
 
+// input is what a connection's handler has not used yet. It is made only while there is such a thing.
+type input struct {
+	buf     *bytebufferpool.ByteBuffer
+	counted int // its part in loop.inputBytes
+}
+
 // keepInput keeps what Data has not used. p is either the kept input itself or the loop's read buffer.
 func (c *Conn) keepInput(p []byte, used int) {
 	l := c.loop
@@ -23,19 +29,18 @@ func (c *Conn) keepInput(p []byte, used int) {
 		c.dropInput()
 		return
 	}
-	if c.input != 0 && used == 0 && len(rest) <= l.poller.o.InputBytesMax {
-		return // it stands there already: bytes that trickle in are not copied over and over
-	}
 	if c.input == 0 {
 		c.input = l.inputs.New()
-		*l.inputs.At(c.input) = buffers.Get()
+		l.inputs.At(c.input).buf = buffers.Get()
 	}
-	b := *l.inputs.At(c.input)
-	if cap(b.B) > pooledBytesMax && len(rest) <= pooledBytesMax {
-		b = buffers.Get() // a large message is through: what is left of it must not hold its buffer
-		*l.inputs.At(c.input) = b
+	in := l.inputs.At(c.input)
+	if used > 0 || len(in.buf.B) == 0 { // else it stands there already: bytes that trickle in are not copied again
+		if cap(in.buf.B) > pooledBytesMax && len(rest) <= pooledBytesMax {
+			in.buf = buffers.Get() // a large message is through: what is left of it must not hold its buffer
+		}
+		in.buf.B = append(in.buf.B[:0], rest...) // forward within the same array when p is the kept input
 	}
-	b.B = append(b.B[:0], rest...) // forward within the same array when p is the kept input
+	l.count(in, len(rest))
 	if len(rest) > l.poller.o.InputBytesMax {
 		c.Close() // only where the connection could not be paused
 	}
@@ -43,8 +48,18 @@ func (c *Conn) keepInput(p []byte, used int) {
 
 func (c *Conn) dropInput() {
 	if c.input != 0 {
-		putBuffer(*c.loop.inputs.At(c.input))
+		in := c.loop.inputs.At(c.input)
+		c.loop.count(in, 0)
+		putBuffer(in.buf)
 		c.loop.inputs.Free(c.input)
 		c.input = 0
 	}
 }
+
+func (l *Loop) count(in *input, bytes int) {
+	l.inputBytes += bytes - in.counted
+	in.counted = bytes
+}
+
+// InputBytes is how much input the loop keeps for handlers that have not used it, of all connections.
+func (l *Loop) InputBytes() int { return l.inputBytes }

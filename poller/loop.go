@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
-	"github.com/valyala/bytebufferpool"
 
 	"github.com/megawire/megawire/internal/slab"
 )
@@ -33,21 +32,22 @@ type Loop struct {
 	enrolled bool          // the loop has its end of the socketpair
 
 	// Of the loop's goroutine.
-	events   gnet.EventLoop
-	conns    slab.Slab[Conn]
-	inputs   slab.Slab[*bytebufferpool.ByteBuffer]
-	stalls   slab.Slab[stall]
-	writable writable
-	running  []func() // taken from posted
-	ran      int      // how many of running have been called
-	doomed   []*Conn  // to be buried at the end of the event
-	busy     bool     // in an event at whose end bury is called
-	reading  *Conn    // in Handler.Data
-	current  *Conn    // being served; what a panic closes
-	out      []byte   // replies of the event being handled
-	scanned  uint32   // how far the scan for due connections has come
-	noTurns  bool     // until the next tick, since a turn has panicked
-	counts   Counts
+	events     gnet.EventLoop
+	conns      slab.Slab[Conn]
+	inputs     slab.Slab[input]
+	inputBytes int // of all inputs
+	stalls     slab.Slab[stall]
+	writable   writable
+	running    []func() // taken from posted
+	ran        int      // how many of running have been called
+	doomed     []*Conn  // to be buried at the end of the event
+	busy       bool     // in an event at whose end bury is called
+	reading    *Conn    // in Handler.Data
+	current    *Conn    // being served; what a panic closes
+	out        []byte   // replies of the event being handled
+	scanned    uint32   // how far the scan for due connections has come
+	noTurns    bool     // until the next tick, since a turn has panicked
+	counts     Counts
 }
 
 func newLoop(p *Poller, index int) *Loop {

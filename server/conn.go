@@ -22,6 +22,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	}
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	ep := w.endpoint(c)
+	held := ep.Held()
 	for c.Open() && !c.Congested() {
 		ev, n := ep.Next(p[used:], &w.limits)
 		used += n
@@ -31,7 +32,21 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		w.event(c, &ev)
 	}
 	w.keepEndpoint(c, ep)
+	w.held += w.heldBy(c) - held
+	if (used < len(p) || c.User[userEndpoint] != 0) && w.unfinished() > w.unfinishedMax {
+		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
+	}
 	return used
+}
+
+// unfinished is how many bytes the loop keeps of messages and requests that have not come to their end.
+func (w *worker) unfinished() int { return w.loop.InputBytes() + w.held }
+
+func (w *worker) heldBy(c *poller.Conn) int {
+	if h := c.User[userEndpoint]; h != 0 {
+		return w.endpoints.At(h).Held()
+	}
+	return 0
 }
 
 // endpoint returns the connection's own endpoint, or a fresh one that all others share. It is used where it
@@ -187,6 +202,7 @@ func (w *worker) closed(c *poller.Conn) {
 		w.shard.Remove(pubsub.SubscriberID(id))
 	}
 	if h := c.User[userEndpoint]; h != 0 {
+		w.held -= w.heldBy(c)
 		w.endpoints.At(h).Release()
 		w.endpoints.Free(h)
 	}

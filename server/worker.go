@@ -54,9 +54,12 @@ type worker struct {
 	peer      peer // the one connection being served; reused
 	request   http1.Request
 	limits    ws.Limits
-	endpoints slab.Slab[ws.Endpoint]
-	fresh     ws.Endpoint // of connections without one of their own
-	out       []byte
+
+	unfinishedMax int // bytes of all unfinished messages of this loop
+	endpoints     slab.Slab[ws.Endpoint]
+	fresh         ws.Endpoint // of connections without one of their own
+	held          int         // bytes of unfinished fragmented messages
+	out           []byte
 
 	counts   workerCounts
 	snapshot atomic.Pointer[workerSnapshot]
@@ -65,7 +68,7 @@ type worker struct {
 
 func newWorker(s *Server, l *poller.Loop) *worker {
 	w := &worker{
-		s: s, loop: l,
+		s: s, loop: l, unfinishedMax: int(s.cfg.Limits.UnfinishedBytes) / len(s.poller.Loops()),
 		limits: ws.Limits{MessageBytesMax: int(s.cfg.Limits.MessageBytes), FragmentsMax: s.cfg.Limits.Fragments},
 		protocols: [connKinds]protocol.Protocol{
 			connNative: &native.Protocol{}, connRaw: &raw.Protocol{}, connEcho: &echo.Protocol{},

@@ -112,7 +112,7 @@ func (e *Endpoint) admit(h *Header, l *Limits) error {
 	switch {
 	case h.OpCode.IsControl():
 		return nil
-	case h.Length > int64(max(0, l.MessageBytesMax-e.held())):
+	case h.Length > int64(max(0, l.MessageBytesMax-e.Held())):
 		return errTooBig
 	case !h.Fin && e.frames+1 >= max(1, l.FragmentsMax): // one more has to come
 		return errTooManyFragments
@@ -154,7 +154,8 @@ func (e *Endpoint) take(h *Header, payload []byte) Event {
 	return message(op, e.buf.B)
 }
 
-func (e *Endpoint) held() int {
+// Held is how many bytes of an unfinished fragmented message the endpoint keeps.
+func (e *Endpoint) Held() int {
 	if e.buf == nil {
 		return 0
 	}

@@ -111,3 +111,37 @@ func TestSendingAheadOfReading(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Messages that are begun and never finished have a bound in all; the others go on.
+func TestUnfinishedMessages(t *testing.T) {
+	const clients, size = 12, 512 << 10
+	for name, begin := range map[string][]byte{
+		"half a frame":    frame(final(opBinary), make([]byte, size))[:size-1],
+		"half a message":  frame(opBinary, make([]byte, size)),
+		"many half-ended": append(frame(opBinary, make([]byte, size/2)), frame(0, make([]byte, size/2))...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := serve(t, func(c *config.Config) { c.Loops, c.Limits.UnfinishedBytes = 1, 2*config.MiB })
+			w := newWitness(r)
+			var peers []*peer
+			for range clients {
+				p := r.dial("/echo")
+				if _, err := p.nc.Write(begin); err != nil {
+					t.Fatal(err)
+				}
+				peers = append(peers, p)
+			}
+			r.awaitMetricAtLeast(`megawire_websocket_closes_total{code="1013"}`, clients-5)
+			w.check(t)
+			for _, p := range peers {
+				p.close()
+			}
+			r.awaitMetricIs("megawire_connections", 1)
+			p := r.dial("/echo")
+			p.write(append(frame(opBinary, make([]byte, size)), frame(final(0), nil)...))
+			if op, payload, err := p.next(); err != nil || op != opBinary || len(payload) != size {
+				t.Errorf("afterwards: opcode %d, %d bytes, %v", op, len(payload), err)
+			}
+		})
+	}
+}

@@ -83,7 +83,7 @@ var families = []family{
 
 // knownCloseCodes are RFC 6455's and PROTOCOL.md's own. A client may close with any of 3000 to 4999: those are counted together.
 var knownCloseCodes = map[int]bool{
-	1000: true, 1001: true, 1002: true, 1003: true, 1005: true, 1006: true, 1007: true, 1008: true, 1009: true, 1010: true, 1011: true,
+	1000: true, 1001: true, 1002: true, 1003: true, 1005: true, 1006: true, 1007: true, 1008: true, 1009: true, 1010: true, 1011: true, 1013: true,
 	4001: true, 4002: true, 4003: true, 4004: true,
 }
 

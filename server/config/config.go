@@ -40,6 +40,7 @@ type Limits struct {
 	Topics                     int           `koanf:"topics" min:"1" max:"100000000" usage:"topics held at once; a publish that would make one more is too_many"`
 	HandshakeTimeout           time.Duration `koanf:"handshake_timeout" min:"100ms" max:"5m" usage:"time from accept to the end of the HTTP request head"`
 	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the connection is not read from until they are gone"`
+	UnfinishedBytes            Bytes         `koanf:"unfinished_bytes" min:"1MiB" max:"1TiB" usage:"what is kept of messages that have not come to their end, of all connections; who adds to it past that is closed with 1013"`
 	Fragments                  int           `koanf:"fragments" min:"1" max:"1000000" usage:"frames that one WebSocket message may be cut into"`
 }
 
@@ -111,6 +112,7 @@ func Default() Config {
 			Topics:                     1_000_000,
 			HandshakeTimeout:           10 * time.Second,
 			RepliesBytes:               256 * KiB,
+			UnfinishedBytes:            256 * MiB,
 			Fragments:                  4096,
 		},
 		Origins:   []string{"*"},
