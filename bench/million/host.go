@@ -19,7 +19,7 @@ import (
 
 // What a connection is reckoned to take, for both ends: two sockets of the kernel, the server's record, the load client's.
 const (
-	bytesEach  = 9200
+	bytesEach  = 11000
 	bytesSpare = 2 << 30
 	mapsNeeded = 262144 // vm.max_map_count: a guest's process has a mapping of the host for nearly every page
 	filesSpare = 1024
