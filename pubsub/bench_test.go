@@ -74,59 +74,6 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// TestDeliveriesDoNotAllocate: what a message allocates does not depend on how many it goes to.
-func TestDeliveriesDoNotAllocate(t *testing.T) {
-	if raceEnabled {
-		t.Log("under the race detector pools allocate; only the plain run says something")
-		return
-	}
-	const messages = 2000
-	perMessage := func(subscribers int) float64 {
-		w, s, names := crowdOf(t, subscribers, 1, 1)
-		p := &Publication{Payload: []byte(strings.Repeat("x", 128))}
-		round := func() {
-			for range messages / 100 {
-				w.publishTo(p, names)
-				for s.Turn() {
-				}
-			}
-		}
-		for range 20 { // until chunks, queues and slabs have the size of this load
-			round()
-		}
-		n := testing.AllocsPerRun(10, round) / (messages / 100)
-		t.Logf("%d subscribers: %.2f allocations a message", subscribers, n)
-		return n
-	}
-	// A message allocates its share of the next chunk. No more, to however many.
-	if few, many := perMessage(10), perMessage(10_000); few > 0.5 || many > 0.5 {
-		t.Errorf("%.2f allocations a message for 10 subscribers, %.2f for 10,000", few, many)
-	}
-}
-
-// TestCoalescingDoesNotAllocate: nor does it where each write is of several topics.
-func TestCoalescingDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
-		t.Log("under the race detector pools allocate; only the plain run says something")
-		return
-	}
-	w, s, names := crowdOf(t, 1000, 100, 20)
-	p := &Publication{Payload: []byte(strings.Repeat("x", 128))}
-	round := func() {
-		w.publishTo(p, names)
-		for s.Turn() {
-		}
-	}
-	for range 2000 {
-		round()
-	}
-	n := testing.AllocsPerRun(100, round) / float64(len(names))
-	t.Logf("%.2f allocations a message with 200 deliveries", n)
-	if n > 0.5 {
-		t.Errorf("%.2f allocations a message", n)
-	}
-}
-
 // TestBytesOfASubscriber bounds what an idle subscriber with one subscription costs.
 func TestBytesOfASubscriber(t *testing.T) {
 	const subscribers, bytesMax = 100_000, 90
