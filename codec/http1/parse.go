@@ -11,7 +11,7 @@ import (
 // that it is the same however the input was cut up.
 func Parse(src []byte, r *Request) (n int, err *Error) {
 	r.Method, r.Host, r.Path, r.Query = nil, nil, nil, nil
-	r.src, r.count = src, 0
+	r.src, r.count, r.Minor = src, 0, 0
 	for {
 		line, next, err := cutLine(src, n)
 		switch {
@@ -65,25 +65,25 @@ func (r *Request) requestLine(line []byte) *Error {
 	if !ok || !ok2 || !token(method) {
 		return badRequest("malformed request line")
 	}
-	if err := checkVersion(version); err != nil {
+	minor, err := parseVersion(version)
+	if err != nil {
 		return err
 	}
-	r.Method = method
+	r.Method, r.Minor = method, minor
 	return r.target(target)
 }
 
-// checkVersion takes HTTP/1.1 alone (RFC 9112 §2.3).
-func checkVersion(v []byte) *Error {
-	if string(v) == "HTTP/1.1" {
-		return nil
+// parseVersion takes HTTP/1.1, and 1.0, which is what health checks of load balancers speak (RFC 9112 §2.3).
+func parseVersion(v []byte) (minor int, err *Error) {
+	switch {
+	case string(v) == "HTTP/1.1":
+		return 1, nil
+	case string(v) == "HTTP/1.0":
+		return 0, nil
+	case len(v) != len("HTTP/1.1") || string(v[:5]) != "HTTP/" || !digit(v[5]) || v[6] != '.' || !digit(v[7]):
+		return 0, badRequest("malformed request line")
 	}
-	if len(v) != len("HTTP/1.1") || string(v[:5]) != "HTTP/" || !digit(v[5]) || v[6] != '.' || !digit(v[7]) {
-		return badRequest("malformed request line")
-	}
-	if string(v) == "HTTP/1.0" {
-		return badRequest("HTTP/1.0 is not supported, use HTTP/1.1")
-	}
-	return &Error{Status: 505, Code: codes.BadRequest, Message: "HTTP version not supported, use HTTP/1.1"}
+	return 0, &Error{Status: 505, Code: codes.BadRequest, Message: "HTTP version not supported, use HTTP/1.1"}
 }
 
 // target reads a request target in origin-form or absolute-form (RFC 9112 §3.2). The other two forms, of CONNECT and of
@@ -160,6 +160,7 @@ func (r *Request) header(line []byte, at int) *Error {
 func (r *Request) check() *Error {
 	host, n := r.Header("Host")
 	switch {
+	case n == 0 && r.Minor == 0: // HTTP/1.0 knew no Host
 	case n == 0:
 		return badRequest("Host header missing") // RFC 9112 §3.2
 	case n > 1:

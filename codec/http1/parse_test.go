@@ -32,6 +32,8 @@ func TestParse(t *testing.T) {
 		{"an empty header", head("GET / HTTP/1.1", "X-Empty:"), "/", "", "example.org"},
 		{"64 headers", head("GET / HTTP/1.1", manyHeaders(HeadersMax-1)...), "/", "", "example.org"},
 		{"exactly 8192 bytes", headOf(HeadBytesMax), "/", "", "example.org"},
+		{"HTTP/1.0", head("GET /readyz HTTP/1.0"), "/readyz", "", "example.org"},
+		{"HTTP/1.0 without Host, as HAProxy checks", "GET /readyz HTTP/1.0\r\n\r\n", "/readyz", "", ""},
 	} {
 		var r Request
 		n, err := Parse([]byte(c.head+"what follows"), &r)
@@ -41,6 +43,9 @@ func TestParse(t *testing.T) {
 		}
 		if string(r.Path) != c.path || string(r.Query) != c.query || string(r.Host) != c.host {
 			t.Errorf("%s: path %q, query %q, host %q", c.about, r.Path, r.Query, r.Host)
+		}
+		if old := strings.Contains(c.head, "HTTP/1.0\r\n"); old != (r.Minor == 0) {
+			t.Errorf("%s: minor version %d", c.about, r.Minor)
 		}
 		checkPrefixes(t, c.about, c.head)
 	}
@@ -55,7 +60,9 @@ func TestParseFaults(t *testing.T) {
 	}{
 		{"TLS on a plain port", "\x16\x03\x01\x02\x00\x01", 400, "not an HTTP request"},
 		{"an empty line first", "\r\n" + head("GET / HTTP/1.1"), 400, "not an HTTP request"},
-		{"HTTP/1.0", head("GET / HTTP/1.0"), 400, "HTTP/1.1"},
+		{"two Hosts in HTTP/1.0", head("GET / HTTP/1.0", "Host: example.org"), 400, "Host"},
+		{"a body in HTTP/1.0", head("POST / HTTP/1.0", "Content-Length: 5"), 400, "body"},
+		{"HTTP/0.9", head("GET / HTTP/0.9"), 505, "HTTP/1.1"},
 		{"HTTP/2 without an upgrade", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP/1.1"},
 		{"HTTP/1.2", head("GET / HTTP/1.2"), 505, "HTTP/1.1"},
 		{"a version in small letters", head("GET / http/1.1"), 400, "request line"},

@@ -12,7 +12,8 @@ const (
 // can be parsed into again and again without allocating.
 type Request struct {
 	Method []byte
-	Host   []byte // with the port, if any; of an absolute-form target, else of the Host header
+	Minor  int    // of the version, HTTP/1.x: 1 or 0
+	Host   []byte // with the port, if any; of an absolute-form target, else of the Host header; may be empty in HTTP/1.0
 	Path   []byte // still percent-encoded, begins with '/'
 	Query  []byte // still percent-encoded, without '?'; empty if none
 

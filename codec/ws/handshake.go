@@ -53,6 +53,9 @@ func AppendUpgrade(dst []byte, r *http1.Request, o UpgradeOptions) ([]byte, *htt
 
 // checkUpgrade tells whether the request asks for a WebSocket at all, and in our version (§4.2.1, 1 to 4 and 6).
 func checkUpgrade(r *http1.Request) *http1.Error {
+	if r.Minor == 0 { // a proxy that speaks 1.0 to us most often
+		return badRequest("a WebSocket is opened with HTTP/1.1, not HTTP/1.0") // §4.2.1, 1
+	}
 	if string(r.Method) != "GET" {
 		return &http1.Error{
 			Status: 405, Code: codes.MethodNotAllowed, Message: "a WebSocket is opened with GET",

@@ -55,6 +55,14 @@ func upgradeHead(changes ...string) string {
 	return method + " /ws HTTP/1.1\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
+func TestUpgradeByHTTP10(t *testing.T) {
+	r := parse(t, strings.Replace(upgradeHead(), "HTTP/1.1", "HTTP/1.0", 1))
+	dst, err := AppendUpgrade(nil, r, UpgradeOptions{})
+	if err == nil || err.Status != 400 || !strings.Contains(err.Message, "HTTP/1.1") || len(dst) > 0 {
+		t.Errorf("got %q, %v", dst, err)
+	}
+}
+
 func TestUpgrade(t *testing.T) {
 	native := []string{"megawire.v1", "megawire.v2"}
 	for _, c := range []struct {
