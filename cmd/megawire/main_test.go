@@ -32,13 +32,14 @@ func TestScripts(t *testing.T) {
 			"freeport": freePort,
 			"await":    await,
 			"signal":   sendSignal,
+			"insist":   insist,
 		},
 	})
 }
 
 // stubborn is a server whose drain never ends.
 func stubborn() {
-	ctx, _ := stopOnSignal(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	ctx, _ := stopOnSignal(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	must(os.WriteFile("running", nil, 0o600))
 	<-ctx.Done()
 	must(os.WriteFile("draining", nil, 0o600))
@@ -103,13 +104,36 @@ func arrived(ctx context.Context, ts *testscript.TestScript, what string) bool {
 	return true
 }
 
-// sendSignal: "signal INT|TERM" goes to every command in the background.
+// sendSignal: "signal INT|TERM|HUP" goes to every command in the background.
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	sig, ok := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
-	if !ok {
-		ts.Fatalf("signal knows INT and TERM, not %s", args[0])
-	}
 	for _, cmd := range ts.BackgroundCmds() {
-		ts.Check(cmd.Process.Signal(sig))
+		ts.Check(cmd.Process.Signal(namedSignal(ts, args[0])))
 	}
+}
+
+func namedSignal(ts *testscript.TestScript, name string) os.Signal {
+	sig, ok := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[name]
+	if !ok {
+		ts.Fatalf("INT, TERM and HUP are known, not %s", name)
+	}
+	return sig
+}
+
+// insist: "insist INT" sends it to the commands in the background again and again, until
+// they have ended.
+func insist(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(awaitTimeMax); time.Now().Before(end); <-tick.C {
+		left := 0
+		for _, cmd := range ts.BackgroundCmds() {
+			if cmd.Process.Signal(namedSignal(ts, args[0])) == nil {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+	}
+	ts.Fatalf("something was still running after %v", awaitTimeMax)
 }

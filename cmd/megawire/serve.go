@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,7 +22,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Run the server until SIGTERM or SIGINT. It then lets its clients go and leaves\n" +
-			"with 0; a second signal ends it at once with 1.\n\n" +
+			"with 0; another signal, a second or more later, ends it at once with 1. SIGHUP is\n" +
+			"ignored: a new configuration needs a restart.\n\n" +
 			"Every key of the configuration file is also a flag and an environment variable:\n" +
 			"ring.retain_age is --ring.retain_age and MEGAWIRE_RING_RETAIN_AGE.",
 		Example: "  megawire serve --demo\n  megawire serve --config megawire.yaml --listen :9000",
@@ -62,27 +61,6 @@ func serve(out io.Writer, cfg config.Config) error {
 	}
 	log.Info("stopped")
 	return nil
-}
-
-// stopOnSignal ends the context at the first SIGTERM or SIGINT and the process
-// at the second: somebody who asks twice does not want to wait for the drain.
-func stopOnSignal(log *slog.Logger) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	go func() {
-		select {
-		case s := <-signals:
-			log.Info("stopping; another signal ends it at once", "signal", s.String())
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-		s := <-signals
-		log.Warn("ended by a second signal, clients were not told", "signal", s.String())
-		os.Exit(exitFailed)
-	}()
-	return ctx, cancel
 }
 
 func newLogger(w io.Writer, c config.Log) *slog.Logger {
