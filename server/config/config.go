@@ -126,7 +126,7 @@ func Default() Config {
 			RetainAge:          60 * time.Second,
 			RetainTotalBytes:   256 * MiB,
 		},
-		Topics:     Topics{Idle: 10 * time.Minute},
+		Topics:     Topics{Idle: 24 * time.Hour},
 		Publishing: Publishing{Wait: 10 * time.Second},
 		Heartbeat:  Heartbeat{PingInterval: 25 * time.Second, PongTimeout: 25 * time.Second},
 		Drain:      Drain{Timeout: 10 * time.Second, Spread: 5 * time.Second},
