@@ -104,7 +104,7 @@ func (p *Push) parseMessage(src []byte) bool {
 	default:
 		return false
 	}
-	end := skipValue(src, at)
+	end := skipWithin(src, at, DepthMax)
 	return end == len(src)-1 && src[end] == '}' && p.setPayload(key, src[at:end:end])
 }
 

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -51,7 +52,12 @@ func ParseRequest(src []byte, r *Request) *Error {
 	start := skipSpace(src, 0)
 	end := scanObject(src, start, requestNames, &m)
 	if end < 0 || skipSpace(src, end) != len(src) {
-		if Valid(src) {
+		err := Check(src, 1)
+		switch {
+		case end == tooDeep || err == ErrTooDeep:
+			_ = r.identify(&m) // for the id, where it came before what is too deep
+			return badRequest("nested deeper than " + strconv.Itoa(DepthMax) + " levels")
+		case err == nil:
 			return badRequest("a request must be a JSON object")
 		}
 		return badRequest("not valid JSON")

@@ -98,6 +98,8 @@ func TestParseRequestFaults(t *testing.T) {
 	for _, c := range []struct{ about, text, op, id, want string }{
 		{"nothing", "", "", "", "not valid JSON"},
 		{"not JSON", `{"op":"ping","id":1`, "", "", "not valid JSON"},
+		{"data that is too deep", `{"op":"publish","id":1,"topic":"a","data":` + nested(DepthMax+1) + `}`, "publish", "1", "nested deeper than 128 levels"},
+		{"an array that is too deep", nested(DepthMax + 2), "", "", "nested deeper than 128 levels"},
 		{"something after it", `{"op":"ping"} x`, "", "", "not valid JSON"},
 		{"not UTF-8", "{\"op\":\"ping\",\"id\":\"\xff\"}", "", "", "UTF-8"},
 		{"an array", `[{"op":"ping"}]`, "", "", "must be a JSON object"},
@@ -155,6 +157,18 @@ func TestParseRequestFaults(t *testing.T) {
 		if r.Op.String() != c.op || string(r.ID) != c.id {
 			t.Errorf("%s: op %q, id %q; want %q, %q", c.about, r.Op, r.ID, c.op, c.id)
 		}
+	}
+}
+
+func TestDeepestData(t *testing.T) {
+	var r Request
+	data := nested(DepthMax)
+	if err := ParseRequest([]byte(`{"op":"publish","topic":"a","data":`+data+`}`), &r); err != nil || string(r.Payload) != data {
+		t.Errorf("payload %q, %v", r.Payload, err)
+	}
+	var p Push
+	if err := ParsePush(AppendMessage(nil, "a", 1, 0, 1, JSON, r.Payload), &p); err != nil || string(p.Payload) != data {
+		t.Errorf("payload %q, %v", p.Payload, err)
 	}
 }
 

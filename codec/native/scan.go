@@ -2,25 +2,53 @@ package native
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/bits"
+	"strconv"
 	"unicode/utf8"
 )
 
 // The scanner judges JSON texts (RFC 8259) and finds where their values end in one pass without allocating: it takes
-// half the time of json.Valid or less, and what it accepts is exactly what that accepts. Positions are indexes into src; -1
-// says that the text is not JSON there. It does not look at UTF-8.
+// half the time of json.Valid or less, and what it accepts is exactly what that accepts, down to DepthMax. Positions are
+// indexes into src; those below 0 say that the text is no JSON there (-1), or nested too deep. It does not look at UTF-8.
 
-// DepthMax bounds how deep arrays and objects are nested, as encoding/json does.
-const DepthMax = 10000
+// DepthMax bounds how deep arrays and objects are nested in a payload. Many readers that a message may come to go down
+// by recursion, and stop or break not far below.
+const DepthMax = 128
 
-// Valid reports whether src is one JSON text in valid UTF-8, which is what "data" must be.
-func Valid(src []byte) bool {
-	end := skipValue(src, skipSpace(src, 0))
-	return end >= 0 && skipSpace(src, end) == len(src) && utf8.Valid(src)
+// aroundMax is how many levels of ours may stand around a payload: a publication's, and the array's of several.
+const aroundMax = 2
+
+const tooDeep = -2
+
+// What is wrong with a text that Check refuses.
+var (
+	ErrNotJSON = errors.New("native: not JSON in UTF-8")
+	ErrTooDeep = errors.New("native: nested deeper than " + strconv.Itoa(DepthMax) + " levels")
+)
+
+// Valid reports whether src is one JSON text in valid UTF-8, nested at most DepthMax deep, which is what "data" must be.
+func Valid(src []byte) bool { return Check(src, 0) == nil }
+
+// Check is Valid for a text in which at most around levels, 2 or less, stand around what DepthMax bounds. Its errors are
+// ErrNotJSON and ErrTooDeep; what comes after the level that is too deep is not looked at.
+func Check(src []byte, around int) error {
+	end := skipWithin(src, skipSpace(src, 0), DepthMax+min(around, aroundMax))
+	switch {
+	case end == tooDeep:
+		return ErrTooDeep
+	case end < 0 || skipSpace(src, end) != len(src) || !utf8.Valid(src):
+		return ErrNotJSON
+	}
+	return nil
 }
 
-// skipValue gives the end of the value that begins at src[at], with no blanks before it.
-func skipValue(src []byte, at int) int {
+// skipValue gives the end of the value that begins at src[at], with no blanks before it. It must be part of a text that
+// was bounded already.
+func skipValue(src []byte, at int) int { return skipWithin(src, at, DepthMax+aroundMax) }
+
+// skipWithin is skipValue for a value that has at most depthMax levels, DepthMax+aroundMax or less.
+func skipWithin(src []byte, at, depthMax int) int {
 	if at >= len(src) {
 		return -1
 	}
@@ -28,7 +56,7 @@ func skipValue(src []byte, at int) int {
 	case '"':
 		return skipString(src, at)
 	case '{', '[':
-		return skipNested(src, at)
+		return skipNested(src, at, depthMax)
 	case 't':
 		return skipWord(src, at, "true")
 	case 'f':
@@ -40,10 +68,10 @@ func skipValue(src []byte, at int) int {
 	}
 }
 
-// skipNested is skipValue for arrays and objects. It keeps the way back in a bit a level rather than on the goroutine's
+// skipNested is skipWithin for arrays and objects. It keeps the way back in a bit a level rather than on the goroutine's
 // stack, which a peer could make grow.
-func skipNested(src []byte, at int) int {
-	var objects [DepthMax/64 + 1]uint64 // bit set: the container of that depth is an object
+func skipNested(src []byte, at, depthMax int) int {
+	var objects [(DepthMax+aroundMax)/64 + 1]uint64 // bit set: the container of that depth is an object
 	for depth := 0; ; {
 		// A value is to begin here.
 		if at = skipSpace(src, at); at >= len(src) {
@@ -51,8 +79,8 @@ func skipNested(src []byte, at int) int {
 		}
 		switch b := src[at]; b {
 		case '{', '[':
-			if depth++; depth > DepthMax {
-				return -1
+			if depth++; depth > depthMax {
+				return tooDeep
 			}
 			empty := at + 1
 			if empty = skipSpace(src, empty); empty < len(src) && src[empty] == b+2 { // '}' or ']'
@@ -72,7 +100,7 @@ func skipNested(src []byte, at int) int {
 			}
 			continue
 		default:
-			if at = skipValue(src, at); at < 0 {
+			if at = skipWithin(src, at, 0); at < 0 { // a word, a string or a number
 				return -1
 			}
 		}

@@ -1,8 +1,10 @@
 package native
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -57,9 +59,10 @@ func TestValid(t *testing.T) {
 		{"a name without a value", `{"a"}`, false},
 		{"a name that is no string", `{a:1}`, false},
 		{"an object inside that has no colon", `[{"a" 1}]`, false},
-		{"10000 levels", strings.Repeat("[", DepthMax) + strings.Repeat("]", DepthMax), true},
-		{"10001 levels", strings.Repeat("[", DepthMax+1) + strings.Repeat("]", DepthMax+1), false},
-		{"10000 levels of objects", strings.Repeat(`{"":`, DepthMax-1) + "{}" + strings.Repeat("}", DepthMax-1), true},
+		{"128 levels", strings.Repeat("[", DepthMax) + strings.Repeat("]", DepthMax), true},
+		{"129 levels", strings.Repeat("[", DepthMax+1) + strings.Repeat("]", DepthMax+1), false},
+		{"128 levels twice side by side", "[" + nested(DepthMax-1) + "," + nested(DepthMax-1) + "]", true},
+		{"128 levels of objects", strings.Repeat(`{"":`, DepthMax-1) + "{}" + strings.Repeat("}", DepthMax-1), true},
 	} {
 		if got := Valid([]byte(c.text)); got != c.want {
 			t.Errorf("%s: %v", c.about, got)
@@ -68,10 +71,62 @@ func TestValid(t *testing.T) {
 	}
 }
 
+// nested is an array of that many levels.
+func nested(levels int) string {
+	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
+}
+
+// levels is how deep a JSON text is nested.
+func levels(t *testing.T, text []byte) int {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	deepest, depth := 0, 0
+	for {
+		token, err := d.Token()
+		if err == io.EOF { //nolint:errorlint // the decoder's own
+			return deepest
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch token {
+		case json.Delim('['), json.Delim('{'):
+			depth++
+			deepest = max(deepest, depth)
+		case json.Delim(']'), json.Delim('}'):
+			depth--
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		about, text string
+		around      int
+		want        error
+	}{
+		{"a payload", nested(DepthMax), 0, nil},
+		{"a payload that is too deep", nested(DepthMax + 1), 0, ErrTooDeep},
+		{"a publication", `{"data":` + nested(DepthMax) + `}`, 1, nil},
+		{"a publication that is too deep", `{"data":` + nested(DepthMax+1) + `}`, 1, ErrTooDeep},
+		{"an array of publications", `[{"data":` + nested(DepthMax) + `}]`, 2, nil},
+		{"an array of publications that is too deep", `[{"data":` + nested(DepthMax+1) + `}]`, 2, ErrTooDeep},
+		{"a number", "1", 0, nil},
+		{"nesting that is too deep and never ends", strings.Repeat("[", 100_000), 2, ErrTooDeep},
+		{"nesting that never ends", strings.Repeat("[", DepthMax), 2, ErrNotJSON},
+		{"no JSON", "x", 2, ErrNotJSON},
+		{"not UTF-8", "\"\xff\"", 0, ErrNotJSON},
+	} {
+		if err := Check([]byte(c.text), c.around); err != c.want { //nolint:errorlint // a bare value
+			t.Errorf("%s: %v, want %v", c.about, err, c.want)
+		}
+	}
+}
+
 // checkValid holds Valid against encoding/json.
 func checkValid(t *testing.T, text []byte) {
 	t.Helper()
-	if got, want := Valid(text), json.Valid(text) && utf8.Valid(text); got != want {
+	if got, want := Valid(text), json.Valid(text) && utf8.Valid(text) && levels(t, text) <= DepthMax; got != want {
 		t.Errorf("%.200q: %v, encoding/json says %v", text, got, want)
 	}
 }

@@ -19,8 +19,9 @@ type members struct {
 
 const membersMax = 20
 
-// scanObject finds the values of the object that begins at src[at]. end is -1 when it is not a JSON object. Members whose
-// names are not among names are checked like the others and passed over; of a name that comes again the first counts.
+// scanObject finds the values of the object that begins at src[at]. end is below 0 when it is not a JSON object, or has a
+// value nested deeper than DepthMax. Members whose names are not among names are checked like the others and passed over;
+// of a name that comes again the first counts.
 func scanObject(src []byte, at int, names []string, m *members) (end int) {
 	*m = members{}
 	if at >= len(src) || src[at] != '{' {
@@ -36,8 +37,8 @@ func scanObject(src []byte, at int, names []string, m *members) (end int) {
 		}
 		name := src[start+1 : start+1+bytes.LastIndexByte(src[start+1:at], '"')]
 		value := skipSpace(src, at)
-		if at = skipValue(src, value); at < 0 {
-			return -1
+		if at = skipWithin(src, value, DepthMax); at < 0 {
+			return at
 		}
 		m.set(name, src[value:at:at], names)
 		if at = skipSpace(src, at); at >= len(src) {
