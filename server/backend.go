@@ -56,10 +56,21 @@ func (b *backend) Check(p *admin.Publication) error {
 		return admin.Fault{Code: codes.BadRequest, Message: "the payload is not valid UTF-8"}
 	}
 	if err == nil {
-		return nil
+		return checkExclude(p.Exclude)
 	}
 	code, message := protocol.Explain(err, "publish", p.Topic)
 	return admin.Fault{Code: code, Message: message}
+}
+
+// checkExclude refuses what no client's id can be: a name put there would leave nobody out.
+func checkExclude(ids []string) error {
+	for _, text := range ids {
+		if id, ok := parseClientID(text); !ok || formatClientID(id) != text {
+			return admin.Fault{Code: codes.BadRequest, Message: fmt.Sprintf(
+				"exclude: %.64q is not a client id, as \"client\" in an ack of subscribe gives it", text)}
+		}
+	}
+	return nil
 }
 
 func (b *backend) Ready() (ready bool, why string) {
