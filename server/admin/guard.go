@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,9 +30,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			answerFault(w, Fault{codes.Forbidden, "origin " + quote(r.Header.Get("Origin")) + " may not call this listener"})
 			return
 		}
-		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && (r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.URL.Path != "/") {
+		if fetchedElsewhere(r) && (r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.URL.Path != "/") {
 			// An image or a script tag sends no Origin, yet could keep a profiler running. Following a link to the page is fine.
-			answerFault(w, Fault{codes.Forbidden, "a page of another site may not call this listener"})
+			answerFault(w, Fault{codes.Forbidden, "a page of another origin may not call this listener"})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -71,6 +72,14 @@ func bareHost(host string) string {
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// fetchedElsewhere tells of a request that a browser makes for a page of another origin, be it of the same site (Fetch Metadata
+// §2.4): on localhost every port is of one site. Tools send no such header, and a user's own typing says none.
+func fetchedElsewhere(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header.Values("Sec-Fetch-Site"), func(site string) bool {
+		return site != "same-origin" && site != "none"
+	})
 }
 
 // sameOrigin is false for what a page of another origin sends (RFC 6454 §7). Tools send no Origin at all.

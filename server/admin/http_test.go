@@ -35,6 +35,12 @@ func TestGuard(t *testing.T) {
 		{"another port is another origin", []string{"Host: localhost:9080", "Origin: http://localhost:3000"}, 403},
 		{"another site", []string{"Host: 127.0.0.1:9080", "Origin: https://evil.example"}, 403},
 		{"a sandboxed page", []string{"Host: 127.0.0.1:9080", "Origin: null"}, 403},
+		{"a script of the page", []string{"Host: localhost:9080", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors"}, 200},
+		{"an address that somebody typed", []string{"Host: localhost:9080", "Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"}, 200},
+		{"an image of another site", []string{"Host: localhost:9080", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"}, 403},
+		{"a script tag of another port of this host", []string{"Host: localhost:9080", "Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors"}, 403},
+		{"a value that is none", []string{"Host: localhost:9080", "Sec-Fetch-Site: SAME-ORIGIN"}, 403},
+		{"a second value", []string{"Host: localhost:9080", "Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"}, 403},
 		{"two origins", []string{"Host: localhost:9080", "Origin: http://localhost:9080", "Origin: http://evil.example"}, 403},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {
@@ -51,6 +57,19 @@ func TestGuard(t *testing.T) {
 				t.Errorf("answer %s", w.Body)
 			}
 		})
+	}
+}
+
+// TestLinksToThePage: a link of another site leads to the page, and to nothing else.
+func TestLinksToThePage(t *testing.T) {
+	s := newServer(t, Options{})
+	for _, site := range []string{"cross-site", "same-site"} {
+		for path, status := range map[string]int{"/": 200, "/?x": 200, "/metrics": 403, "/debug/pprof/profile": 403, "/assets/page.js": 403} {
+			w := do(s, http.MethodGet, path, "", "Sec-Fetch-Site: "+site, "Sec-Fetch-Mode: navigate")
+			if w.Code != status {
+				t.Errorf("%s to %s: status %d, want %d", site, path, w.Code, status)
+			}
+		}
 	}
 }
 

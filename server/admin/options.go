@@ -31,6 +31,7 @@ const (
 	idleTimeout       = 2 * time.Minute
 	bodyTimeout       = 30 * time.Second // for a body that is not a stream to come in whole
 	answerTimeout     = 30 * time.Second // for an answer to be taken
+	lingerTimeout     = time.Second      // for a sender to notice that its stream was ended, before it is cut off
 )
 
 // Options say what an admin Server serves. The zero value of a field means its default.
@@ -45,7 +46,7 @@ type Options struct {
 
 	PublishWait     time.Duration // how long a publication waits for room; 10 s
 	MessageBytesMax int           // bytes of a payload, as the Backend bounds it; 1 MiB. The bounds of bodies and lines follow from it
-	ConnectionsMax  int           // HTTP connections at once, 256; those past it get 503
+	ConnectionsMax  int           // HTTP connections at once, 256; those past it get 503. Streams take at most three quarters
 
 	PublicPort int      // port of the WebSocket listener, for the page; 8080
 	Topics     []string // the topics that the page shows (the demo's)
@@ -87,6 +88,11 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("admin: PublicPort %d is not a port", o.PublicPort)
 	}
 	return o, nil
+}
+
+// streamsMax bounds the streams open at once: what is left of ConnectionsMax is for probes, scrapes and short publications.
+func (o *Options) streamsMax() int {
+	return max(1, o.ConnectionsMax*3/4)
 }
 
 // lineBytesMax bounds a line of a stream: the longest message, in base64 as the widest of the three forms, and its keys.

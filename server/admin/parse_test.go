@@ -18,7 +18,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		before := bytes.Clone(src)
-		if checkJSON(src) != nil {
+		if checkJSON(src, 1) != nil {
 			return
 		}
 		ps := parser{capture: true}
@@ -93,7 +93,7 @@ func BenchmarkParse(b *testing.B) {
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := checkJSON(line); err != nil {
+		if err := checkJSON(line, 1); err != nil {
 			b.Fatal(err)
 		}
 		if err := ps.parse(line, &p); err != nil {

@@ -46,11 +46,18 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	wait := newRoomWait(ctx, s.o.PublishWait)
 	defer wait.end()
-	if err := checkJSON(body); err != nil {
+	body = bytes.TrimPrefix(body, byteOrderMark)
+	value := bytes.Trim(body, blanks)
+	array := bytes.HasPrefix(value, []byte("["))
+	around := 1
+	if array {
+		around = 2
+	}
+	if err := checkJSON(body, around); err != nil {
 		answerFault(w, s.faultOf(err))
 		return
 	}
-	if value := bytes.Trim(body, blanks); value[0] == '[' {
+	if array {
 		s.publishArray(w, value, wait)
 	} else {
 		s.publishOne(w, value, wait)

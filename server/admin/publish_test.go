@@ -26,6 +26,14 @@ func TestPublishOne(t *testing.T) {
 	}{
 		{sentence: "data is kept byte for byte, spaces and escapes too", body: ` {"data": { "a" : 1.0,"b":"\u00e4\/"} ,"topic":"a/b"}` + "\r\n",
 			status: 200, answer: `{"topic":"a/b","epoch":"k3x9","seq":1}`, topic: "a/b", payload: `{ "a" : 1.0,"b":"\u00e4\/"}`},
+		{sentence: "a byte order mark before it is passed over", body: "\xEF\xBB\xBF" + `{"topic":"t","data":1}`,
+			status: 200, answer: `{"topic":"t","epoch":"k3x9","seq":1}`, topic: "t", payload: `1`},
+		{sentence: "data of 128 levels", body: `{"topic":"t","data":` + nested(128) + `}`,
+			status: 200, answer: `{"topic":"t","epoch":"k3x9","seq":1}`, topic: "t", payload: nested(128)},
+		{sentence: "data of 129 levels", body: `{"topic":"t","data":` + nested(129) + `}`,
+			status: 400, answer: fault("bad_request", "it is nested deeper than 128 levels")},
+		{sentence: "two byte order marks", body: "\xEF\xBB\xBF\xEF\xBB\xBF" + `{"topic":"t","data":1}`,
+			status: 400, answer: fault("bad_request", "it is not valid JSON: invalid character 'ï' looking for beginning of value (at byte 1)")},
 		{sentence: "null is a value like any other", body: `{"topic":"t","data":null}`,
 			status: 200, answer: `{"topic":"t","epoch":"k3x9","seq":1}`, topic: "t", payload: `null`},
 		{sentence: "a number keeps its digits", body: `{"topic":"t","data":1e400}`,
@@ -105,6 +113,11 @@ func TestPublishOne(t *testing.T) {
 	}
 }
 
+// nested is an array of that many levels.
+func nested(levels int) string {
+	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
+}
+
 // fault is the body of a refusal.
 func fault(code, message string) string {
 	var b strings.Builder
@@ -122,6 +135,8 @@ func TestPublishArray(t *testing.T) {
 		lines    []string
 	}{
 		{"an empty array is nothing to do", ` [ ] `, 200, `[]`, nil},
+		{"data of 128 levels", `[{"topic":"a","data":` + nested(128) + `}]`, 200, `[{"topic":"a","epoch":"k3x9","seq":1}]`, []string{"a=" + nested(128)}},
+		{"data of 129 levels", `[{"topic":"a","data":` + nested(129) + `}]`, 400, fault("bad_request", "it is nested deeper than 128 levels"), nil},
 		{"a result each, in order", `[{"topic":"a","data": 1},` + "\n" + `{"topic":"b","text":"x"}]`, 200,
 			`[{"topic":"a","epoch":"k3x9","seq":1},{"topic":"b","epoch":"k3x9","seq":2}]`, []string{"a=1", "b=x"}},
 		{"a bad entry publishes nothing and is named", `[{"topic":"a","data":1},{"topic":"b"}]`, 400,

@@ -14,11 +14,18 @@ import (
 // blanks are the bytes that may stand around JSON (RFC 8259 §2).
 const blanks = " \t\r\n"
 
-// checkJSON refuses what is not JSON in UTF-8, and says where it is not.
-func checkJSON(src []byte) error {
+// byteOrderMark is what editors of some systems put before UTF-8. JSON knows none, and lets a reader pass over it (RFC 8259 §8.1).
+var byteOrderMark = []byte("\xEF\xBB\xBF")
+
+// checkJSON refuses what is not JSON in UTF-8, and says where it is not. Around a payload, which native.DepthMax bounds, there are
+// as many levels: the publication's own, and the array's that it stands in.
+func checkJSON(src []byte, around int) error {
+	err := native.Check(src, around)
 	switch {
-	case native.Valid(src):
+	case err == nil:
 		return nil
+	case errors.Is(err, native.ErrTooDeep):
+		return Fault{codes.BadRequest, fmt.Sprintf("it is nested deeper than %d levels", native.DepthMax)}
 	case len(bytes.Trim(src, blanks)) == 0:
 		return Fault{codes.BadRequest, "there is no JSON in it"}
 	case !utf8.Valid(src):

@@ -22,6 +22,8 @@ type Server struct {
 	hosts  map[string]bool // allowed names of the Host header, lower case
 	bodies chan struct{}   // a slot for each long body held in memory
 
+	streams chan struct{} // a slot for each open stream
+
 	stopping context.Context // ends when Shutdown begins; streams and waits end with it
 	stop     context.CancelFunc
 }
@@ -32,7 +34,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, log: o.Logger, bodies: make(chan struct{}, bodiesMax)}
+	s := &Server{o: o, log: o.Logger, bodies: make(chan struct{}, bodiesMax), streams: make(chan struct{}, o.streamsMax())}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hosts = allowedHosts(o.Listen, o.Hosts)
 	if err := register(o.Registry, o.Backend); err != nil {

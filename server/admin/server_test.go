@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -149,6 +150,52 @@ func TestConnectionsMax(t *testing.T) {
 		_, r := dial(t, addr, get)
 		if status, _ := readAnswer(t, r); status == 200 {
 			return
+		}
+	}
+}
+
+// TestStreamsMax: streams leave connections for probes, whether they send or not.
+func TestStreamsMax(t *testing.T) {
+	b := &fakeBackend{}
+	_, addr := start(t, Options{ConnectionsMax: 4, Backend: b})
+	const stream = head + ndjsonType + "\r\nTransfer-Encoding: chunked\r\n\r\n"
+	const chunk = "17\r\n" + line + "\r\n"
+	type sender struct {
+		c       *net.TCPConn
+		answers *bufio.Reader
+	}
+	var open []sender
+	for range 3 {
+		c, r := dial(t, addr, stream+chunk)
+		open = append(open, sender{c, r})
+	}
+	for b.count() < 3 { // until all three are streams
+		runtime.Gosched()
+	}
+	_, r := dial(t, addr, stream)
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !answer.Close ||
+		strings.TrimSpace(string(body)) != fault("unavailable", "3 streams are open, as many as may be") {
+		t.Errorf("one stream too many: %d %v %s", answer.StatusCode, answer.Header, body)
+	}
+	if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // a reader's own
+		t.Errorf("a silent sender that was refused keeps its connection: %v", err)
+	}
+	for { // its place is free once the server has closed
+		_, r := dial(t, addr, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		if status, _ := readAnswer(t, r); status == 200 {
+			break
+		}
+	}
+	for _, s := range open {
+		_, _ = io.WriteString(s.c, "0\r\n\r\n")
+		if status, body := readAnswer(t, s.answers); status != 200 || body != `{"published":1}` {
+			t.Errorf("a stream that was open: %d %s", status, body)
 		}
 	}
 }

@@ -31,6 +31,14 @@ type lineFault struct {
 // published: a server without room slows the sender down.
 func (s *Server) publishStream(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		leaveUnread(w)
+		answerFault(w, s.refusal(Fault{codes.Unavailable, fmt.Sprintf("%d streams are open, as many as may be", cap(s.streams))}))
+		return
+	}
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
 	// Shutdown must not wait for the sender's next line.
@@ -48,11 +56,18 @@ func (s *Server) publishStream(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.Error != nil:
 		status = statusOf(a.Error.Code)
-		w.Header().Set("Connection", "close") // what is left of the body is not read
+		leaveUnread(w)
 	case a.Failed > 0:
 		status = http.StatusUnprocessableEntity
 	}
 	answer(w, status, a)
+}
+
+// leaveUnread ends the connection after an answer that came before the body's end. net/http reads on for a while, so that the
+// answer is not lost to a reset; a sender that is silent must not keep its connection by that.
+func leaveUnread(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
 }
 
 // stream is one open NDJSON request.
@@ -94,11 +109,14 @@ func (st *stream) run(lines *lineReader) streamAnswer {
 }
 
 func (st *stream) publish(line []byte) error {
+	if st.line == 1 {
+		line = bytes.TrimPrefix(line, byteOrderMark)
+	}
 	object := bytes.Trim(line, blanks)
 	if len(object) == 0 {
 		return nil
 	}
-	if err := checkJSON(line); err != nil {
+	if err := checkJSON(line, 1); err != nil {
 		return err
 	}
 	var p Publication
