@@ -98,7 +98,7 @@ func (s *Shard) serve(u *subscriber, l uint32, x *mark, limit, limitPrev uint64,
 		s.pieces = t.view(s.pieces, u.kind, pos, limit, room)
 	}
 	t.mu.Unlock()
-	if pos > x.pos && !s.tellGap(u, l, x, pos, prev) {
+	if pos > x.pos && !s.tellGap(u, l, x, prev) {
 		return 0
 	}
 	x.pos, x.prev = pos, prev
@@ -108,7 +108,7 @@ func (s *Shard) serve(u *subscriber, l uint32, x *mark, limit, limitPrev uint64,
 		bytes += len(p.buf)
 		x.pos, x.prev = p.first+uint64(n), p.prevOf(n)
 		if len(p.holes) > 0 && s.leftOut(u, p) {
-			s.noteAround(u, x.subscription, l, p)
+			s.noteAround(u, l, p)
 		} else {
 			s.note(u, s.newSpan(l, p))
 		}
@@ -119,7 +119,7 @@ func (s *Shard) serve(u *subscriber, l uint32, x *mark, limit, limitPrev uint64,
 
 // tellGap notes that the messages from the mark up to pos are gone. Where the kind has no way to say so
 // the mark is spent and the sink is told.
-func (s *Shard) tellGap(u *subscriber, l uint32, x *mark, pos, prev uint64) bool {
+func (s *Shard) tellGap(u *subscriber, l uint32, x *mark, prev uint64) bool {
 	g, ok := s.gap(u.kind, l, x.pos, x.prev, prev, ReasonSlow)
 	if !ok {
 		x.pos = ^uint64(0)

@@ -291,7 +291,7 @@ func (m *model) finish() {
 		}
 		for name, at := range a.at {
 			for _, x := range m.log[name] {
-				if x.seq > at && !(a.kind == kindBare && m.leftOut(a, x)) {
+				if x.seq > at && (a.kind != kindBare || !m.leftOut(a, x)) {
 					m.t.Fatalf("reader %d of kind %d has %s up to %d, the head is %d", owner, a.kind, name, at, m.head[name])
 				}
 			}

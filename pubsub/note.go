@@ -33,7 +33,7 @@ func (s *Shard) offer(e entry, u *subscriber, h uint32) {
 		s.mark(u, e.subscription, sp.first, sp.prev)
 	} else if len(sp.holes) > 0 && s.leftOut(u, &sp.piece) {
 		p := sp.piece
-		s.noteAround(u, e.subscription, sp.local, &p)
+		s.noteAround(u, sp.local, &p)
 	} else {
 		sp.refs++
 		s.note(u, h)
@@ -110,7 +110,7 @@ func (s *Shard) leftOut(u *subscriber, p *piece) bool {
 
 // noteAround notes what a subscriber is to get of a piece that it is partly excluded from: the runs
 // around its holes, and in place of each hole the notice, where its kind has one.
-func (s *Shard) noteAround(u *subscriber, subscription, l uint32, p *piece) {
+func (s *Shard) noteAround(u *subscriber, l uint32, p *piece) {
 	id := s.sink.Client(u.owner)
 	holes, from := p.holes, 0
 	for i := 0; i < p.len(); {

@@ -3,6 +3,7 @@ package native
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 
 	"github.com/megawire/megawire/codec/codes"
@@ -151,7 +152,7 @@ func (n *Protocol) publish(p protocol.Peer) {
 	}
 	id := bytes.Clone(n.req.ID) // the broker may answer after the request is gone
 	r, err := p.Publish(&m, func(p protocol.Peer, r pubsub.Receipt, err error) { n.published(p, id, topic, r, err) })
-	if err != pubsub.ErrPending {
+	if !errors.Is(err, pubsub.ErrPending) {
 		n.published(p, id, topic, r, err)
 	}
 }

@@ -2,6 +2,7 @@
 package raw
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/megawire/megawire/codec/codes"
@@ -57,7 +58,7 @@ func (*Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 }
 
 func failed(p protocol.Peer, topic string, err error) {
-	if err == nil || err == pubsub.ErrPending {
+	if err == nil || errors.Is(err, pubsub.ErrPending) {
 		return
 	}
 	code, message := protocol.Explain(err, "publish", topic)
