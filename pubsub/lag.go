@@ -117,7 +117,7 @@ func (s *Shard) serve(u *subscriber, l uint32, x *mark, limit, limitPrev uint64,
 	return bytes
 }
 
-// tellGap notes that the messages from the mark up to pos are gone. Where the kind has no way to say so
+// tellGap notes that the messages from the mark up to the sequence number prev are gone. Where the kind has no way to say so
 // the mark is spent and the sink is told.
 func (s *Shard) tellGap(u *subscriber, l uint32, x *mark, prev uint64) bool {
 	g, ok := s.gap(u.kind, l, x.pos, x.prev, prev, ReasonSlow)

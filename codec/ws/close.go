@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"errors"
 	"unicode/utf8"
 
 	gobwas "github.com/gobwas/ws"
@@ -58,10 +59,10 @@ func closeEvent(body []byte) Event {
 		return Event{Kind: CloseEvent, Op: Close, Code: NoStatus}
 	}
 	code, reason := gobwas.ParseCloseFrameData(body) // code 0, which is none, if there is but one byte
-	switch err := checkClose(code, reason); err {
-	case nil:
+	switch err := checkClose(code, reason); {
+	case err == nil:
 		return Event{Kind: CloseEvent, Op: Close, Code: code, Payload: body[2:], Reason: reason}
-	case gobwas.ErrProtocolInvalidUTF8:
+	case errors.Is(err, gobwas.ErrProtocolInvalidUTF8):
 		return fail(InvalidPayload, err)
 	default:
 		return fail(ProtocolError, err)
