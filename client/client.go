@@ -10,6 +10,9 @@ import (
 	"github.com/coder/websocket"
 )
 
+// subprotocol is what the client offers, and a server of the protocol confirms (RFC 6455 §1.9).
+const subprotocol = "megawire.v1"
+
 // Client is one connection to a server, made again when it breaks. Its methods may be
 // called from any goroutine.
 type Client struct {
@@ -100,13 +103,17 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{
 		HTTPClient:   c.options.HTTPClient,
 		HTTPHeader:   c.options.Header,
-		Subprotocols: []string{"megawire.v1"},
+		Subprotocols: []string{subprotocol},
 	})
 	if err != nil {
 		if resp != nil && resp.StatusCode >= 300 {
 			return nil, refused(resp, time.Now())
 		}
 		return nil, fmt.Errorf("client: connecting: %w", err)
+	}
+	if ws.Subprotocol() != subprotocol {
+		_ = ws.CloseNow()
+		return nil, ErrNotMegawire
 	}
 	ws.SetReadLimit(int64(c.options.MessageBytesMax))
 	return newLink(c, ws), nil

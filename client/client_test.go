@@ -237,6 +237,20 @@ func TestLongListsAreRenewedInBoundedRequests(t *testing.T) {
 	})
 }
 
+func TestAnotherProtocolIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeServer(t, visit{other: true, talk: func(p *peer) {
+			if kind, frame, err := p.ws.Read(context.Background()); err == nil {
+				t.Errorf("it was sent %v %q", kind, frame)
+			}
+		}})
+		defer s.stop()
+		if _, err := s.dial(Options{}); !errors.Is(err, ErrNotMegawire) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestARenewalThatIsRefusedIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeServer(t,
@@ -281,6 +295,8 @@ func TestWhenTheClientComesBack(t *testing.T) {
 			"connected\nend: failed to get reader: received close frame: status = StatusCode(4003) and reason = \"out\""},
 		{"not after 401", []visit{{talk: closeWith(1001, "")}, {status: 401, body: `{"error":{"code":"unauthorized","message":"a token, please"}}`}},
 			"connected\ndisconnected\nreconnecting\n" + gone + "401 Unauthorized: a token, please"},
+		{"not to another protocol", []visit{{talk: closeWith(1001, "")}, {talk: (*peer).untilGone, other: true}},
+			"connected\ndisconnected\nreconnecting\nend: client: what answers does not speak megawire.v1"},
 		{"not after 404", []visit{{talk: closeWith(1001, "")}, {status: 404}}, "connected\ndisconnected\nreconnecting\n" + gone + "404 Not Found"},
 		{"after 429", []visit{{talk: closeWith(1001, "")}, {status: 429}, steady},
 			"connected\ndisconnected\nreconnecting\ndisconnected\nreconnecting\nconnected"},

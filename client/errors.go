@@ -22,6 +22,10 @@ var ErrConnectionLost = errors.New("client: the connection was lost before the a
 // ErrProtocol is wrapped by errors about a server that breaks the protocol.
 var ErrProtocol = errors.New("client: the server broke the protocol")
 
+// ErrNotMegawire is returned by Dial, and ends a client that reconnects, where a
+// WebSocket answers that does not confirm the subprotocol megawire.v1. Nothing was sent.
+var ErrNotMegawire = errors.New("client: what answers does not speak megawire.v1")
+
 // errNoPong ends a connection whose peer gives no sign of life.
 var errNoPong = errors.New("client: no sign of life from the server")
 
@@ -88,9 +92,12 @@ func retryAfter(v string, now time.Time) time.Duration {
 }
 
 // final reports whether err is one after which a client does not come back by
-// itself: close codes 1008 (policy) and 4003 (kicked), and every HTTP refusal that says
-// the request was wrong.
+// itself: close codes 1008 (policy) and 4003 (kicked), another protocol, and every HTTP
+// refusal that says the request was wrong.
 func final(err error) bool {
+	if errors.Is(err, ErrNotMegawire) {
+		return true
+	}
 	var r *RefusedError
 	if errors.As(err, &r) {
 		switch r.Status {

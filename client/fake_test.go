@@ -59,6 +59,7 @@ type visit struct {
 	header string // "Name: value"
 	body   string
 	talk   func(p *peer)
+	other  bool // a WebSocket of another protocol
 }
 
 // peer is the server's end of one connection, in a test's dialogue.
@@ -163,7 +164,11 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, v.body)
 		return
 	}
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"megawire.v1"}})
+	o := &websocket.AcceptOptions{Subprotocols: []string{"megawire.v1"}}
+	if v.other {
+		o = nil
+	}
+	ws, err := websocket.Accept(w, r, o)
 	if err != nil {
 		s.t.Errorf("accept: %v", err)
 		return
