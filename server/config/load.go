@@ -159,6 +159,9 @@ func fileLayer(path string) (layer, error) {
 	if err != nil {
 		return layer{}, fmt.Errorf("config: %w", err)
 	}
+	if err := oneDocument(data); err != nil {
+		return layer{}, fmt.Errorf("config: %s %w", path, err)
+	}
 	k := koanf.New(".")
 	if err := k.Load(rawbytes.Provider(data), yaml.Parser()); err != nil {
 		return layer{}, fmt.Errorf("config: %s is not YAML of names and values: %w", path, err)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -10,6 +11,21 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
+
+// oneDocument refuses a YAML text of several documents: all but the first would have
+// no effect. What is not YAML is left for the parser to tell.
+func oneDocument(data []byte) error {
+	var first, second yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	if d.Decode(&first) != nil || errors.Is(d.Decode(&second), io.EOF) {
+		return nil
+	}
+	where := ""
+	if second.Line > 0 { // it has parsed
+		where = fmt.Sprintf(" at line %d", second.Line)
+	}
+	return fmt.Errorf("holds a second YAML document%s: put all keys into the first, without ---", where)
+}
 
 // lineNumbers maps each key of a YAML text that has parsed to the line it stands on.
 func lineNumbers(data []byte) map[string]int {
