@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"megawire": main,
 		"stubborn": stubborn,
+		"marked":   marked,
 	})
 }
 
@@ -44,6 +45,13 @@ func stubborn() {
 	<-ctx.Done()
 	must(os.WriteFile("draining", nil, 0o600))
 	select {}
+}
+
+// marked: "marked FROM TO" copies a file and puts a UTF-8 byte order mark before it.
+func marked() {
+	text, err := os.ReadFile(os.Args[1])
+	must(err)
+	must(os.WriteFile(os.Args[2], append([]byte("\xEF\xBB\xBF"), text...), 0o600))
 }
 
 func must(err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -76,7 +77,24 @@ func (a adminAPI) post(ctx context.Context, contentType string, body io.Reader) 
 	if err := json.Unmarshal(b, &answer); err != nil {
 		return 0, answer, fmt.Errorf("%s answered %s without the JSON of a Megawire admin listener; does --admin name one?", a.base, resp.Status)
 	}
+	if answer.Error != nil && resp.StatusCode == http.StatusBadRequest && answer.Error.Message == publicListenerSays {
+		return 0, answer, fmt.Errorf("%w: %s is where a server takes its WebSocket clients\n"+
+			"  --admin names admin.listen of its configuration, by default http://127.0.0.1:9080", errNoAdmin, a.base)
+	}
 	return resp.StatusCode, answer, nil
+}
+
+// publicListenerSays is how the public listener refuses whatever has a body, as all that
+// pub sends has.
+const publicListenerSays = "a request body is not accepted here"
+
+// errNoAdmin says that something else answers: nothing was published.
+var errNoAdmin = errors.New("this is no admin listener")
+
+// neverSent reports whether nothing can have been published.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, errNoAdmin) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // explain adds to an error of the network what to do about it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,10 @@ func pubFile(ctx context.Context, cmd *cobra.Command, flags *pubFlags) error {
 	if err == nil && (status != http.StatusOK || answer.Error != nil) {
 		err = answer.refusal(status)
 	}
-	if err != nil && status == 0 && r.lines.Load() > 0 {
+	switch {
+	case err != nil && neverSent(err):
+		return err
+	case err != nil && status == 0 && r.lines.Load() > 0:
 		// No answer: the server knows, we do not.
 		return fmt.Errorf("%w\n  %d lines were sent; how many of them were published is not known", err, r.lines.Load())
 	}
@@ -199,6 +203,9 @@ func (r *replay) read(ctx context.Context) (lines <-chan []byte, failed <-chan e
 			if err != nil && !errors.Is(err, io.EOF) {
 				end <- fmt.Errorf("line %d: %w", n, err)
 				return
+			}
+			if n == 1 {
+				line = bytes.TrimPrefix(line, []byte("\xEF\xBB\xBF")) // an editor's byte order mark
 			}
 			if len(line) > 0 {
 				select {

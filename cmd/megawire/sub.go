@@ -23,7 +23,7 @@ type subFlags struct {
 	url     string
 	json    bool
 	raw     bool
-	count   uint64
+	count   int64
 	timeout time.Duration
 }
 
@@ -46,10 +46,10 @@ func newSubCommand() *cobra.Command {
 			return subscribe(ctx, cmd, &flags, args)
 		},
 	}
-	cmd.Flags().StringVar(&flags.url, "url", "ws://127.0.0.1:8080/ws", "`URL` of the server's WebSocket endpoint")
+	cmd.Flags().StringVar(&flags.url, "url", "ws://127.0.0.1:8080/ws", "`URL` of the server's endpoint for megawire.v1, /ws")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print whole envelopes, as NDJSON")
 	cmd.Flags().BoolVar(&flags.raw, "raw", false, "print payloads alone; binary ones as they are")
-	cmd.Flags().Uint64Var(&flags.count, "count", 0, "leave after `N` messages; 0 stays")
+	cmd.Flags().Int64Var(&flags.count, "count", 0, "leave after `N` messages; 0 stays")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", 0, "leave after this time; with --count, fail if there were fewer messages")
 	cmd.Flags().SortFlags = false
 	return cmd
@@ -61,6 +61,8 @@ func (f *subFlags) check(args []string) error {
 		return usageError{errors.New("sub takes at least one topic, as in: megawire sub ticker/BTC-USD")}
 	case f.json && f.raw:
 		return usageError{errors.New("--json and --raw exclude each other")}
+	case f.count < 0:
+		return usageError{fmt.Errorf("--count %d is below 0; 0 stays for ever", f.count)}
 	case f.timeout < 0:
 		return usageError{errors.New("--timeout is negative")}
 	}
@@ -103,9 +105,9 @@ func subscribe(ctx context.Context, cmd *cobra.Command, flags *subFlags, filters
 	}
 	defer c.Close()
 
-	p := &printer{flags: flags, out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), errs: cmd.ErrOrStderr(), client: c}
+	p := &printer{flags: flags, out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), errs: cmd.ErrOrStderr(), client: c, ackTimeout: ackTimeout}
 	asked := make(chan error, 1)
-	go func() { asked <- p.ask(ctx, filters) }()
+	go func() { asked <- p.ask(ctx, endpoint, filters) }()
 	printed := make(chan error, 1)
 	go func() { printed <- p.run(ctx) }()
 
@@ -117,6 +119,8 @@ func subscribe(ctx context.Context, cmd *cobra.Command, flags *subFlags, filters
 	case err = <-printed:
 	}
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) && !p.acked.Load():
+		return noAnswer(endpoint, flags.timeout)
 	case errors.Is(err, context.DeadlineExceeded) && flags.count > 0:
 		return fmt.Errorf("%d of %d messages came within %v", p.seen.Load(), flags.count, flags.timeout)
 	case ctx.Err() != nil || stopping.Err() != nil:
@@ -136,16 +140,35 @@ func explainDial(endpoint string, err error) error {
 		return fmt.Errorf("%s: no such host; --url names the server", dns.Name)
 	case errors.Is(err, context.Canceled):
 		return nil
+	case errors.Is(err, client.ErrNotMegawire):
+		return fmt.Errorf("%s does not speak megawire.v1; "+endpointHint, endpoint)
 	}
 	return fmt.Errorf("connecting to %s: %w", endpoint, err)
 }
 
-// ask subscribes, and fails if every filter is refused.
-func (p *printer) ask(ctx context.Context, filters []string) error {
-	results, err := p.client.Subscribe(ctx, filters...)
-	if err != nil {
+// endpointHint says what --url names.
+const endpointHint = "--url names the server's endpoint for it,\n" +
+	"  which is /ws: /raw and /echo are for other clients"
+
+// ackTimeout is how long the server may take to answer the subscription.
+const ackTimeout = 10 * time.Second
+
+func noAnswer(endpoint string, after time.Duration) error {
+	return fmt.Errorf("%s did not answer the subscription within %v: does it speak megawire.v1?\n  "+endpointHint, endpoint, after)
+}
+
+// ask subscribes, and fails if every filter is refused or no answer comes.
+func (p *printer) ask(ctx context.Context, endpoint string, filters []string) error {
+	answered, cancel := context.WithTimeout(ctx, p.ackTimeout)
+	defer cancel()
+	results, err := p.client.Subscribe(answered, filters...)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return noAnswer(endpoint, p.ackTimeout)
+	case err != nil:
 		return fmt.Errorf("subscribing: %w", err)
 	}
+	p.acked.Store(true)
 	refused := 0
 	for _, r := range results {
 		if r.Err != nil {

@@ -24,7 +24,10 @@ type printer struct {
 	out    *bufio.Writer
 	errs   io.Writer
 
-	seen     atomic.Uint64
+	ackTimeout time.Duration // how long the subscription waits for its answer
+	acked      atomic.Bool   // it has come
+
+	seen     atomic.Int64
 	stoodYet bool
 	line     []byte
 }

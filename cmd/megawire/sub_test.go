@@ -1,10 +1,59 @@
 package main
 
 import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/megawire/megawire/client"
 )
+
+// mute is a server that confirms the protocol and answers nothing.
+func mute(t *testing.T) (url string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"megawire.v1"}})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for err == nil {
+			_, _, err = ws.Read(context.Background())
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL + "/ws"
+}
+
+func TestSubscriptionWithoutAnAnswer(t *testing.T) {
+	url := mute(t)
+	c, err := client.Dial(context.Background(), url, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p := &printer{client: c, errs: io.Discard, ackTimeout: time.Millisecond}
+	if err := p.ask(context.Background(), url, []string{"a"}); err == nil || !strings.Contains(err.Error(), "did not answer the subscription within 1ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A time limit that ends before the answer came is a failure too: nothing was subscribed to.
+func TestTimeoutBeforeTheAnswer(t *testing.T) {
+	cmd := newSubCommand()
+	cmd.SetArgs([]string{"--url", mute(t), "--timeout", "500ms", "a"})
+	cmd.SetErr(io.Discard)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	if err := cmd.Execute(); err == nil || !strings.Contains(err.Error(), "did not answer the subscription within 500ms") {
+		t.Errorf("got %v", err)
+	}
+}
 
 func TestAppendLine(t *testing.T) {
 	event := func(c client.Content, payload string) client.Event {
