@@ -35,7 +35,7 @@ func (s *Server) publishStream(w http.ResponseWriter, r *http.Request) {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		leaveUnread(w)
+		s.leaveUnread(w)
 		answerFault(w, s.refusal(Fault{codes.Unavailable, fmt.Sprintf("%d streams are open, as many as may be", cap(s.streams))}))
 		return
 	}
@@ -56,7 +56,7 @@ func (s *Server) publishStream(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.Error != nil:
 		status = statusOf(a.Error.Code)
-		leaveUnread(w)
+		s.leaveUnread(w)
 	case a.Failed > 0:
 		status = http.StatusUnprocessableEntity
 	}
@@ -64,9 +64,13 @@ func (s *Server) publishStream(w http.ResponseWriter, r *http.Request) {
 }
 
 // leaveUnread ends the connection after an answer that came before the body's end. net/http reads on for a while, so that the
-// answer is not lost to a reset; a sender that is silent must not keep its connection by that.
-func leaveUnread(w http.ResponseWriter) {
+// answer is not lost to a reset; a sender that is silent must not keep its connection by that. While the server stops, nothing
+// is read any more.
+func (s *Server) leaveUnread(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
+	if s.stopping.Err() != nil {
+		return
+	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
 }
 
