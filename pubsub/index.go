@@ -68,14 +68,23 @@ func (h *Hub) Sweep(part int) {
 	}
 	s.mu.RUnlock()
 	for _, t := range all {
-		t.mu.Lock()
-		t.evict(now)
-		t.shrink()
-		unused := t.unused(now)
+		h.age(t, now)
+	}
+}
+
+// age applies the bounds of age to a topic, which may be gone since the caller found it.
+func (h *Hub) age(t *topic, now int64) {
+	t.mu.Lock()
+	if t.gone { // its bytes were taken off the hub's sum already
 		t.mu.Unlock()
-		if unused {
-			h.expire(t, now)
-		}
+		return
+	}
+	t.evict(now)
+	t.shrink()
+	unused := t.unused(now)
+	t.mu.Unlock()
+	if unused {
+		h.expire(t, now)
 	}
 }
 

@@ -71,3 +71,17 @@ func TestSubscribersEvictNothing(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 }
+
+// A topic that went between a sweep's look at the index and its turn is not counted twice.
+func TestSweepOfATopicThatWent(t *testing.T) {
+	w := newWorld(t, nil)
+	w.publish("a", "1", "2", "3")
+	gone := w.topic("a")
+	if !w.hub.letGo(gone, func() bool { return true }) {
+		t.Fatal("it did not go")
+	}
+	w.hub.age(gone, w.wall+1<<40)
+	if s := w.hub.Stats(); s != (Stats{}) {
+		t.Errorf("%+v", s)
+	}
+}
