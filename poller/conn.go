@@ -89,6 +89,9 @@ func (c *Conn) Finish() {
 	}
 }
 
+// InputKept reports whether input waits that Data has not used: the peer is in the midst of something.
+func (c *Conn) InputKept() bool { return c.input != 0 }
+
 // PeerDone says that the peer has announced its end: after Finish the connection is closed as soon as all
 // is sent, without waiting for the peer to do it first.
 func (c *Conn) PeerDone() {

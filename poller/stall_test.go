@@ -181,7 +181,7 @@ func TestRepliesOfAStalledConnectionAreBounded(t *testing.T) {
 	})
 	dial(t, p)
 	r := receive(t, done, "a full queue")
-	if !errors.Is(r.err, ErrRepliesFull) || r.sent != 64<<10/1000+2 {
+	if !errors.Is(r.err, ErrRepliesFull) || r.sent != (64<<10+outBytesMax)/1000+2 {
 		t.Errorf("%d replies, then %v", r.sent, r.err)
 	}
 }

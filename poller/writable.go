@@ -100,8 +100,9 @@ func (c *Conn) queue(p []byte) error {
 	}
 	b := s.replies
 	// What waits already is held against the bound, so that one reply of any size can be sent: the
-	// sender bounds those.
-	if b.Len()-s.sent >= c.loop.poller.o.RepliesBytesMax {
+	// sender bounds those. Past Congested there is room for what gathered during one read, and for a
+	// close frame.
+	if b.Len()-s.sent >= c.loop.poller.o.RepliesBytesMax+outBytesMax {
 		return ErrRepliesFull
 	}
 	if s.sent > b.Len()/2 {
@@ -164,11 +165,9 @@ func (c *Conn) push() {
 		return
 	}
 	l.poller.o.Handler.Drained(c)
-	if c.paused {
-		c.resume()
-		if c.input != 0 && c.state == open {
-			c.receive(nil) // the requests that were left
-		}
+	c.resume()
+	if c.input != 0 && c.state == open {
+		c.receive(nil) // the requests that were left, whether it could be paused or not
 	}
 }
 

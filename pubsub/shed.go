@@ -40,7 +40,8 @@ func (s *stripe) leastUsed() (least *topic) {
 	return least
 }
 
-// over says that size bytes more would be too many.
+// over says that size bytes more would be too many. What replaces a topic's newest message is let through,
+// and while the old one is still in flight both are held: so much the sum can be above.
 func (h *Hub) over(size int) bool {
 	return h.ringBytes.Load()+int64(size) > int64(h.o.RetainTotalBytesMax)+int64(h.o.InFlightTotalBytesMax)
 }

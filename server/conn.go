@@ -23,6 +23,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	ep := w.endpoint(c)
 	held := ep.Held()
+	defer func() { w.held += w.heldBy(c) - held }() // after a panic too
 	for c.Open() && !c.Congested() {
 		ev, n := ep.Next(p[used:], &w.limits)
 		used += n
@@ -32,9 +33,9 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		w.event(c, &ev)
 	}
 	w.keepEndpoint(c, ep)
-	w.held += w.heldBy(c) - held
 	if (used < len(p) || c.User[userEndpoint] != 0) && w.unfinished() > w.unfinishedMax {
 		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
+		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
 	}
 	return used
 }
@@ -138,6 +139,9 @@ func (w *worker) close(c *poller.Conn, code ws.CloseCode, reason string) {
 		return
 	}
 	w.countClose(c, code)
+	if c.InputKept() {
+		c.Flags |= flagBroken
+	}
 	if c.Kind != connHTTP {
 		w.out = ws.AppendClose(w.out[:0], code, reason)
 		if c.Send(w.out) != nil {
