@@ -22,7 +22,8 @@
 // replies that came since, both bounded, and the handler hears Drained when they are gone. gnet is given
 // nothing to write: its buffer has no bound, its Write closes connections from within, and it does not
 // tell when a socket is writable again. That is asked of an epoll set of our own, which holds the stalled
-// sockets alone.
+// sockets alone. A connection whose replies reach their bound is not read from until they are gone
+// (Congested), by changing its entry in gnet's epoll set.
 //
 // # The end of a connection
 //

@@ -20,7 +20,8 @@ type Options struct {
 	InFlightBytesMax      int // of a topic
 	InFlightTotalBytesMax int // of all topics
 
-	// What is kept of a topic after that. Its newest message is always kept.
+	// What is kept of a topic after that. Its newest message is spared by all but the total, for which
+	// topics without subscribers go (shed.go).
 	RetainMessagesMax   int
 	RetainBytesMax      int
 	RetainMillisMax     int64

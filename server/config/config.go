@@ -60,7 +60,7 @@ type Ring struct {
 	RetainMessages   int           `koanf:"retain_messages" min:"1" max:"1048576" usage:"messages of a topic kept for last, since and slow readers; the last one is always kept"`
 	RetainBytes      Bytes         `koanf:"retain_bytes" min:"1KiB" max:"1GiB" usage:"bytes of a topic kept; the last message is always kept"`
 	RetainAge        time.Duration `koanf:"retain_age" min:"1s" max:"720h" usage:"age to which messages are kept; the last one is always kept"`
-	RetainTotalBytes Bytes         `koanf:"retain_total_bytes" min:"1MiB" max:"1TiB" usage:"bytes of all topics kept, the last messages aside"`
+	RetainTotalBytes Bytes         `koanf:"retain_total_bytes" min:"1MiB" max:"1TiB" usage:"bytes of all topics kept; past it topics keep their last message alone, and past it and inflight_total_bytes together topics without subscribers go"`
 }
 
 // Topics is the life of a topic.
