@@ -81,8 +81,13 @@ func TestTables(t *testing.T) {
 			t.Errorf("server %s: %q is not filled in", s.Name, filled)
 		}
 		if s.Config != "" {
-			if _, err := os.Stat(filepath.Join("peers", s.Config)); err != nil {
+			text, err := os.ReadFile(filepath.Join("peers", s.Config))
+			if err != nil {
 				t.Errorf("server %s: %v", s.Name, err)
+			}
+			filled := (&place{port: [3]int{1, 2, 3}}).fill(string(text))
+			if filepath.Ext(s.Config) == ".json" && !json.Valid([]byte(filled)) {
+				t.Errorf("server %s: its configuration is not JSON:\n%s", s.Name, filled)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ type Server struct {
 
 	Command []string
 	Env     []string
-	Config  string   // a file below bench/peers that is filled in and put into {dir} as "config"
+	Config  string   // a file below bench/peers that is filled in and put into {dir} as "config", its extension kept
 	Version []string // prints its version, in the first line that has a digit
 	Files   []string // what must be there for it to run, patterns allowed; a name without a slash is looked for on the PATH
 
@@ -113,7 +113,7 @@ func (s *Server) configure(p *place) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(p.dir, "config"), []byte(p.fill(string(text))), 0o644)
+	return os.WriteFile(filepath.Join(p.dir, "config"+filepath.Ext(s.Config)), []byte(p.fill(string(text))), 0o644)
 }
 
 // takes says whether a server goes through a workload.

@@ -62,13 +62,18 @@ var Servers = []Server{
 	},
 	{
 		Name: "mosquitto", Title: "mosquitto", How: "MQTT over WebSocket, QoS 0",
-		Command: []string{"/usr/sbin/mosquitto", "-c", "{dir}/config"}, Config: "mosquitto/mosquitto.conf",
+		Command: []string{"/usr/sbin/mosquitto", "-c", "{dir}/config.conf"}, Config: "mosquitto/mosquitto.conf",
 		Version: []string{"/usr/sbin/mosquitto", "-h"},
 		URLs:    map[string]string{needTopics: "ws://127.0.0.1:{port}/mqtt"}, Driver: []string{"--driver", "mqtt"},
 	},
 	{
 		Name: "nats", Title: "nats-server", How: "NATS over WebSocket",
-		Command: []string{"nats-server", "-c", "{dir}/config"}, Config: "nats/nats.conf", Version: []string{"nats-server", "--version"},
+		Command: []string{"nats-server", "-c", "{dir}/config.conf"}, Config: "nats/nats.conf", Version: []string{"nats-server", "--version"},
 		URLs: map[string]string{needTopics: "ws://127.0.0.1:{port}"}, Driver: []string{"--driver", "nats"},
+	},
+	{
+		Name: "centrifugo", Title: "Centrifugo (Go)", How: "its JSON protocol, memory engine",
+		Command: []string{"centrifugo", "-c", "{dir}/config.json"}, Config: "centrifugo/centrifugo.json", Version: []string{"centrifugo", "version"},
+		URLs: map[string]string{needTopics: "ws://127.0.0.1:{port}/connection/websocket"}, Driver: []string{"--driver", "centrifugo"},
 	},
 }

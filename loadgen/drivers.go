@@ -22,6 +22,7 @@ var driverKinds = []driverKind{
 	{"template", "text frames made by --subscribe-template and --publish-template", []string{"ws"}, newTemplateDriver},
 	{"mqtt", "MQTT 3.1.1 with QoS 0, over WebSocket or mqtt://", []string{"ws", "mqtt"}, newMQTTDriver},
 	{"nats", "the NATS protocol, over WebSocket or nats://", []string{"ws", "nats"}, newNATSDriver},
+	{"centrifugo", "Centrifugo's client protocol in JSON", []string{"ws"}, newCentrifugoDriver},
 	{"socketio", "Socket.IO 4 over WebSocket: events subscribe, publish, message", []string{"ws"}, newSocketIODriver},
 }
 
@@ -32,7 +33,7 @@ var defaultPorts = map[string]string{"ws": "80", "mqtt": "1883", "nats": "4222"}
 func DriversHelp() string {
 	var b strings.Builder
 	for _, k := range driverKinds {
-		b.WriteString("  " + k.name + strings.Repeat(" ", max(1, 10-len(k.name))) + k.what + "\n")
+		b.WriteString("  " + k.name + strings.Repeat(" ", max(1, 12-len(k.name))) + k.what + "\n")
 	}
 	return b.String()
 }

@@ -265,6 +265,49 @@ func serveSocketIO(h *hub) func(string, func(string)) {
 	}
 }
 
+// serveCentrifugo is as much of Centrifugo as the driver needs. Its frames hold several messages wherever that is allowed.
+func serveCentrifugo(h *hub) func(string, func(string)) {
+	return func(text string, send func(string)) {
+		var replies []string
+		for line := range strings.Lines(text) {
+			var c struct {
+				ID                   int
+				Connect, Unsubscribe *struct{}
+				Subscribe            *struct{ Channel string }
+				Publish              *struct {
+					Channel string
+					Data    json.RawMessage
+				}
+			}
+			_ = json.Unmarshal([]byte(line), &c)
+			reply := ""
+			switch {
+			case c.Connect != nil:
+				reply = `"connect":{"client":"x","version":"6.0.0","ping":25,"pong":true}`
+			case c.Subscribe != nil && strings.HasPrefix(c.Subscribe.Channel, "secret"):
+				reply = `"error":{"code":103,"message":"permission denied"}`
+			case c.Subscribe != nil:
+				reply = `"subscribe":{}`
+				push := fmt.Sprintf(`{"push":{"channel":%q,`, c.Subscribe.Channel)
+				h.join(c.Subscribe.Channel, func(data []byte) {
+					send(push + `"join":{"info":{}}}}` + "\n" + push + `"pub":{"data":` + string(data) + "}}}\n{}")
+				})
+			case c.Publish != nil:
+				h.publish(c.Publish.Channel, c.Publish.Data)
+				reply = `"publish":{}`
+			case c.Unsubscribe != nil:
+				reply = `"unsubscribe":{}`
+			case strings.TrimSpace(line) == centrifugoPing:
+				continue
+			}
+			replies = append(replies, fmt.Sprintf(`{"id":%d,%s}`, c.ID, reply))
+		}
+		if replies != nil {
+			send(strings.Join(replies, "\n"))
+		}
+	}
+}
+
 // servePlain is a server of some text protocol that sends payloads as strings in JSON.
 func servePlain(h *hub) func(string, func(string)) {
 	return func(text string, send func(string)) {
@@ -305,6 +348,7 @@ func TestDriversOfPeers(t *testing.T) {
 		{"MQTT over TCP", "mqtt", func(t *testing.T, h *hub) string { return "mqtt://" + overTCP(t, h, serveMQTT) }, nil},
 		{"MQTT over WebSocket", "mqtt", func(t *testing.T, h *hub) string { return overFrames(t, h, "mqtt", serveMQTT) }, nil},
 		{"Socket.IO", "socketio", func(t *testing.T, h *hub) string { return overTexts(t, serveSocketIO(h)) }, nil},
+		{"Centrifugo", "centrifugo", func(t *testing.T, h *hub) string { return overTexts(t, serveCentrifugo(h)) }, nil},
 		{"a template with a list of topics, answered once", "template", func(t *testing.T, h *hub) string { return overTexts(t, servePlain(h)) }, func(p *Plan) {
 			p.SubscribeTemplate, p.SubscribedMarker = `{"join":[{topics}]}`, `"joined"`
 		}},
@@ -352,6 +396,12 @@ func TestPeersThatRefuse(t *testing.T) {
 		{"a namespace that is closed", "socketio", overTexts(t, func(text string, send func(string)) {
 			send(map[string]string{"": "0{}", sioConnect: `44{"message":"no"}`}[text])
 		}), `handshake: refused: {"message":"no"}`, nil},
+		{"a channel that is closed", "centrifugo", overTexts(t, serveCentrifugo(h)), "subscribe: 103: permission denied", func(p *Plan) { p.TopicPrefix = "secret/" }},
+		{"a server that wants a token", "centrifugo", overTexts(t, func(text string, send func(string)) {
+			if text != "" {
+				send(`{"id":1,"error":{"code":101,"message":"unauthorized"}}`)
+			}
+		}), "handshake: refused: 101: unauthorized", nil},
 	} {
 		p := peerPlan(c.driver, c.url)
 		p.Workload = Idle
