@@ -1,10 +1,6 @@
 package poller
 
-import (
-	"net"
-
-	"github.com/panjf2000/gnet/v2"
-)
+import "github.com/panjf2000/gnet/v2"
 
 // state is how far a connection's life has come.
 type state uint8
@@ -48,9 +44,6 @@ func (c *Conn) Handle() uint32 { return c.handle }
 
 // Generation tells the connections apart that have the same handle one after the other.
 func (c *Conn) Generation() uint32 { return c.gen }
-
-// RemoteAddr is the peer's address. In Handler.Closed it may be nil.
-func (c *Conn) RemoteAddr() net.Addr { return c.gc.RemoteAddr() }
 
 // Seen is when the peer last sent something or took bytes of ours, in loop seconds.
 func (c *Conn) Seen() uint32 { return c.seen }

@@ -14,7 +14,7 @@ import (
 )
 
 // heapBytesMax is what an idle connection may cost on the heap, gnet's share included.
-const heapBytesMax = 650
+const heapBytesMax = 420
 
 func heap() uint64 {
 	var m runtime.MemStats

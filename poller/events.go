@@ -52,6 +52,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	l := e.l
 	if l.events == nil {
 		l.events = gc.EventLoop()
+		l.findAddressCopies(gc)
 	}
 	if _, ok := gc.Context().(*Loop); ok { // the socketpair
 		l.enrolled = true
@@ -66,6 +67,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	c := l.conns.At(h)
 	*c = Conn{gc: gc, loop: l, fd: int32(gc.Fd()), handle: h, gen: c.gen, seen: l.Seconds(), state: open}
 	gc.SetContext(c)
+	l.copies.drop(gc)
 	l.counts.Opened++
 	return nil, l.event(c, func() { l.poller.o.Handler.Opened(c) })
 }

@@ -33,6 +33,7 @@ type Loop struct {
 
 	// Of the loop's goroutine.
 	events     gnet.EventLoop
+	copies     addressCopies
 	conns      slab.Slab[Conn]
 	inputs     slab.Slab[input]
 	inputBytes int // of all inputs
