@@ -107,7 +107,7 @@ func (s *Shard) serve(u *subscriber, l uint32, x *mark, limit, limitPrev uint64,
 		n := p.len()
 		bytes += len(p.buf)
 		x.pos, x.prev = p.first+uint64(n), p.prevOf(n)
-		if len(p.holes) > 0 && s.leftOut(u, p) {
+		if len(p.holes()) > 0 && s.leftOut(u, p) {
 			s.noteAround(u, l, p)
 		} else {
 			s.note(u, s.newSpan(l, p))

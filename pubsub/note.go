@@ -2,13 +2,20 @@ package pubsub
 
 // span is a piece that is noted on subscribers. It goes when the last of them has it.
 type span struct {
-	piece
-	local uint32
 	refs  int32 // loop-owned, so a plain count
+	local uint32
+	piece
+	_ [32]byte // to a multiple of a cache line: what each of its subscribers reads of it then stands in one
 }
 
-// note is one span noted on a subscriber beyond its first.
-type note struct{ span, next uint32 }
+// noteBlock holds spans noted on a subscriber beyond its first: a cache line, since a busy subscriber's are
+// far from all that was used last.
+type noteBlock struct {
+	spans [noteBlockSpans]uint32
+	next  uint32 // the block behind it; behind the last comes the first
+}
+
+const noteBlockSpans = 15
 
 // notesMax bounds the notes on one subscriber; one that would get more is caught up from the rings.
 const notesMax = 128
@@ -31,7 +38,7 @@ func (s *Shard) offer(e entry, u *subscriber, h uint32) {
 	sp := s.spans.At(h)
 	if u.lag != 0 || u.notes >= notesMax {
 		s.mark(u, e.subscription, sp.first, sp.prev)
-	} else if len(sp.holes) > 0 && s.leftOut(u, &sp.piece) {
+	} else if len(sp.holes()) > 0 && s.leftOut(u, &sp.piece) {
 		p := sp.piece
 		s.noteAround(u, sp.local, &p)
 	} else {
@@ -48,12 +55,21 @@ func (s *Shard) note(u *subscriber, h uint32) {
 		u.note = h
 		return
 	}
-	n := s.notes.New()
-	x := s.notes.At(n)
-	x.span, x.next = h, n
+	at := (int(u.taken) + int(u.notes) - 2) % noteBlockSpans
+	if at == 0 { // the last block is full, or there is none
+		s.addBlock(u)
+	}
+	s.blocks.At(u.more).spans[at] = h
+}
+
+// addBlock puts a block behind the last of u's.
+func (s *Shard) addBlock(u *subscriber) {
+	n := s.blocks.New()
+	b := s.blocks.At(n)
+	b.next = n
 	if u.more != 0 {
-		last := s.notes.At(u.more)
-		x.next, last.next = last.next, n
+		last := s.blocks.At(u.more)
+		b.next, last.next = last.next, n
 	}
 	u.more = n
 }
@@ -62,21 +78,58 @@ func (s *Shard) note(u *subscriber, h uint32) {
 func (s *Shard) popNote(u *subscriber) uint32 {
 	h := u.note
 	u.notes--
-	u.note = 0
-	if u.more == 0 {
+	if u.notes == 0 {
+		u.note = 0
 		return h
 	}
-	last := s.notes.At(u.more)
+	last := s.blocks.At(u.more)
 	n := last.next
-	x := s.notes.At(n)
-	u.note = x.span
+	first := s.blocks.At(n)
+	u.note = first.spans[u.taken]
+	u.taken++
+	if u.taken < noteBlockSpans && u.notes > 1 {
+		return h
+	}
+	u.taken = 0
 	if n == u.more {
 		u.more = 0
 	} else {
-		last.next = x.next
+		last.next = first.next
 	}
-	s.notes.Free(n)
+	s.blocks.FreeAsIs(n)
 	return h
+}
+
+// freeBlocks gives all of u's blocks back, whatever they hold.
+func (s *Shard) freeBlocks(u *subscriber) {
+	for n, end := s.blocks.At(u.more).next, false; !end; {
+		next := s.blocks.At(n).next
+		end = n == u.more
+		s.blocks.FreeAsIs(n)
+		n = next
+	}
+	u.more, u.taken = 0, 0
+}
+
+// notes walks over what is noted on a subscriber beyond its first span.
+type notes struct {
+	s     *Shard
+	block *noteBlock
+	at    int
+}
+
+// further begins such a walk. There must be a second note.
+func (s *Shard) further(u *subscriber) notes {
+	return notes{s, s.blocks.At(s.blocks.At(u.more).next), int(u.taken)}
+}
+
+// next returns the next span. The caller knows that there is one.
+func (w *notes) next() uint32 {
+	if w.at == noteBlockSpans {
+		w.block, w.at = w.s.blocks.At(w.block.next), 0
+	}
+	w.at++
+	return w.block.spans[w.at-1]
 }
 
 func (s *Shard) forgetNotes(u *subscriber) {
@@ -100,7 +153,7 @@ func (s *Shard) forgetNotesOf(u *subscriber, l uint32) {
 // leftOut reports whether the subscriber is excluded from a message of the piece.
 func (s *Shard) leftOut(u *subscriber, p *piece) bool {
 	id := s.sink.Client(u.owner)
-	for _, h := range p.holes {
+	for _, h := range p.holes() {
 		if h.exclude.has(id) {
 			return true
 		}
@@ -112,7 +165,7 @@ func (s *Shard) leftOut(u *subscriber, p *piece) bool {
 // around its holes, and in place of each hole the notice, where its kind has one.
 func (s *Shard) noteAround(u *subscriber, l uint32, p *piece) {
 	id := s.sink.Client(u.owner)
-	holes, from := p.holes, 0
+	holes, from := p.holes(), 0
 	for i := 0; i < p.len(); {
 		for len(holes) > 0 && holes[0].pos < p.first+uint64(i) {
 			holes = holes[1:]

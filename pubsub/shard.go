@@ -36,9 +36,9 @@ type Shard struct {
 	byTopic       map[*topic]uint32            // to locals
 	crowded       map[uint32]map[uint32]uint32 // subscriber to local to subscription, for those with many
 
-	spans slab.Slab[span]
-	notes slab.Slab[note]
-	lags  slab.Slab[lag]
+	spans  slab.Slab[span]
+	blocks slab.Slab[noteBlock]
+	lags   slab.Slab[lag]
 
 	pending   fifo[*link]  // dirty links not yet taken
 	walks     fifo[*walk]  // begun and not done, the first under way
@@ -72,9 +72,10 @@ type subscriber struct {
 	first  uint32 // its subscriptions
 	count  uint32
 	note   uint32 // the first span noted on it; further ones hang on more
-	more   uint32 // the last of a ring of notes
+	more   uint32 // the last of a ring of note blocks
 	lag    uint32 // its lag record, while it has one
 	notes  uint16
+	taken  uint8 // how many notes of the first block have been the first already
 	kind   Kind
 	queued bool // stands in the shard's queue; survives the subscriber, as its place there does
 

@@ -8,17 +8,21 @@ import (
 
 // piece is a run of consecutive messages as shared, immutable bytes of one kind.
 type piece struct {
-	buf  []byte
-	ends []uint32 // where each message ends, counted from base
-	base uint32
+	buf    []byte
+	ends   []uint32 // where each message ends, counted from base
+	base   uint32
+	notice bool // no message of the topic, but the notice that some are missing
 
-	first uint64   // position of the first message
-	prev  uint64   // the sequence number before the first message's
-	prevs []uint64 // that of every message, where they do not rise by 1; else nil
+	first uint64 // position of the first message
+	prev  uint64 // the sequence number before the first message's
+	lost  uint64 // how many messages a notice speaks of, where the reader's slowness is the reason
+	odd   *odd   // what few pieces have; else nil
+}
+
+// odd is what sets a piece apart from messages whose numbers rise by 1 and that everybody is to get.
+type odd struct {
+	prevs []uint64 // the sequence number before every message, and the last one's own; nil where they rise by 1
 	holes []hole   // messages that somebody is not to get, in order
-
-	notice bool   // no message of the topic, but the notice that some are missing
-	lost   uint64 // how many, where the reader's slowness is the reason
 }
 
 type hole struct {
@@ -28,13 +32,21 @@ type hole struct {
 
 func (p *piece) len() int { return len(p.ends) }
 
+// holes are the messages that somebody is not to get, in order.
+func (p *piece) holes() []hole {
+	if p.odd == nil {
+		return nil
+	}
+	return p.odd.holes
+}
+
 // end is the offset in buf at which message i ends.
 func (p *piece) end(i int) int { return int(p.ends[i] - p.base) }
 
 // prevOf is the sequence number before message i's; prevOf(len) is the last message's own.
 func (p *piece) prevOf(i int) uint64 {
-	if p.prevs != nil {
-		return p.prevs[i]
+	if p.odd != nil && p.odd.prevs != nil {
+		return p.odd.prevs[i]
 	}
 	return p.prev + uint64(i)
 }
@@ -49,8 +61,8 @@ func (p *piece) cut(i, j int) piece {
 		buf: p.buf[from:p.end(j-1):p.end(j-1)], ends: p.ends[i:j:j], base: base,
 		first: p.first + uint64(i), prev: p.prevOf(i),
 	}
-	if p.prevs != nil {
-		c.prevs = p.prevs[i : j+1]
+	if p.odd != nil && p.odd.prevs != nil {
+		c.odd = &odd{prevs: p.odd.prevs[i : j+1]}
 	}
 	return c
 }
@@ -82,18 +94,21 @@ func (t *topic) describe(p *piece) {
 	n := uint64(p.len())
 	p.prev = t.ring.at(p.first).prev
 	if t.ring.at(p.first+n-1).seq != p.prev+n {
-		p.prevs = make([]uint64, 0, n+1)
+		prevs := make([]uint64, 0, n+1)
 		for i := range n {
-			p.prevs = append(p.prevs, t.ring.at(p.first+i).prev)
+			prevs = append(prevs, t.ring.at(p.first+i).prev)
 		}
-		p.prevs = append(p.prevs, t.ring.at(p.first+n-1).seq)
+		p.odd = &odd{prevs: append(prevs, t.ring.at(p.first+n-1).seq)}
 	}
 	if p.first >= t.excludedTo {
 		return
 	}
 	for pos := p.first; pos < p.first+n; pos++ {
 		if e := t.ring.at(pos).exclude; e != nil {
-			p.holes = append(p.holes, hole{pos, e})
+			if p.odd == nil {
+				p.odd = new(odd)
+			}
+			p.odd.holes = append(p.odd.holes, hole{pos, e})
 		}
 	}
 }

@@ -252,9 +252,9 @@ func lines(p []byte) string {
 func (s *fakeSink) settled() {
 	s.w.t.Helper()
 	h := s.shard
-	if h.spans.Len() != 0 || h.notes.Len() != 0 || h.walks.len() != 0 || h.queue.len() != 0 || h.pending.len() != 0 {
+	if h.spans.Len() != 0 || h.blocks.Len() != 0 || h.walks.len() != 0 || h.queue.len() != 0 || h.pending.len() != 0 {
 		s.w.t.Fatalf("left behind: %d spans, %d notes, %d walks, %d queued, %d pending",
-			h.spans.Len(), h.notes.Len(), h.walks.len(), h.queue.len(), h.pending.len())
+			h.spans.Len(), h.blocks.Len(), h.walks.len(), h.queue.len(), h.pending.len())
 	}
 	blocked := 0
 	for _, r := range s.readers {

@@ -41,9 +41,7 @@ func (s *Shard) write(id uint32, u *subscriber) {
 			s.short(id, u, n)
 			return
 		}
-		for range notes {
-			s.sent(s.popNote(u))
-		}
+		s.sentFirst(u, notes)
 	}
 	switch {
 	case u.note != 0:
@@ -60,13 +58,15 @@ func (s *Shard) write(id uint32, u *subscriber) {
 // there is one note, else a copy in the shard's scratch.
 func (s *Shard) gather(u *subscriber) (p []byte, notes int) {
 	first := s.spans.At(u.note).buf
+	if u.notes == 1 {
+		return first, 1
+	}
 	s.scratch, notes = s.scratch[:0], 1
-	for n := u.more; notes < int(u.notes); notes++ {
-		n = s.notes.At(n).next
-		buf := s.spans.At(s.notes.At(n).span).buf
+	for w := s.further(u); notes < int(u.notes); notes++ {
+		buf := s.spans.At(w.next()).buf
 		if notes == 1 {
 			if len(first)+len(buf) > writeBytesMax {
-				break
+				return first, 1
 			}
 			s.scratch = append(s.scratch, first...)
 		} else if len(s.scratch)+len(buf) > writeBytesMax {
@@ -74,10 +74,25 @@ func (s *Shard) gather(u *subscriber) (p []byte, notes int) {
 		}
 		s.scratch = append(s.scratch, buf...)
 	}
-	if notes == 1 {
-		return first, 1
-	}
 	return s.scratch, notes
+}
+
+// sentFirst counts the first n notes of u as sent and takes them off it.
+func (s *Shard) sentFirst(u *subscriber, n int) {
+	if n < int(u.notes) {
+		for range n {
+			s.sent(s.popNote(u))
+		}
+		return
+	}
+	s.sent(u.note)
+	if n > 1 {
+		for w := s.further(u); n > 1; n-- {
+			s.sent(w.next())
+		}
+		s.freeBlocks(u)
+	}
+	u.note, u.notes = 0, 0
 }
 
 func (s *Shard) sent(h uint32) {

@@ -12,7 +12,7 @@ const chunkValues = 1024
 // stand for "none" in whatever refers to the slab. Values do not move: a pointer from At stays good
 // until the handle is freed.
 type Slab[T any] struct {
-	chunks [][]T
+	chunks []*[chunkValues]T
 	free   []uint32
 	next   uint32
 	used   int
@@ -32,7 +32,7 @@ func (s *Slab[T]) New() uint32 {
 	h := s.next
 	s.next++
 	if int(h/chunkValues) == len(s.chunks) {
-		s.chunks = append(s.chunks, make([]T, chunkValues))
+		s.chunks = append(s.chunks, new([chunkValues]T))
 	}
 	return h
 }
