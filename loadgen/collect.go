@@ -32,8 +32,22 @@ func (r *runner) collect() {
 		w.MessagesPerRead = float64(w.Deliveries) / w.MessagesPerRead
 	}
 	res.Generator.BusyShare = busy
+	r.collectBehind()
 	r.collectPublished()
 	r.collectServer()
+}
+
+// collectBehind counts those who neither ended up to date nor were cut off.
+func (r *runner) collectBehind() {
+	if r.result.Classes == nil {
+		return
+	}
+	behind := 0
+	for i := range r.result.Classes {
+		c := &r.result.Classes[i]
+		behind += max(0, c.Connections-c.UpToDate-c.Dropped)
+	}
+	r.result.LeftBehind = &behind
 }
 
 // collectClasses notes how the connections of each class stand, before what is missing counts as lost.
@@ -139,7 +153,7 @@ func (r *runner) collectPublished() {
 		return
 	}
 	r.result.Loop = "open"
-	out := &Published{Sent: p.sent, Unsent: p.unsent, Refused: p.refusedN, Refusals: p.refusals, TimedOut: p.timeouts}
+	out := &Published{Sent: p.sent, Unsent: p.unsent, Refused: p.refusedN, Refusals: p.refusals, TimedOut: p.timeouts, Unanswered: p.unanswered}
 	if p.pacer == nil {
 		r.result.Loop = "closed"
 		round := newLatencyResult(p.rounds)
@@ -174,6 +188,7 @@ func (r *runner) collectServer() {
 		return float64(rss-s.RSSBeforeBytes) / float64(max(1, r.result.Connections.Opened))
 	}
 	s.RSSPerConnection = each(s.RSSEndBytes)
+	s.RSSGrownBytes = s.RSSLoadBytes - s.RSSOpenBytes
 	for i := range s.Samples {
 		s.Samples[i].PerConnection = each(s.Samples[i].Bytes)
 	}

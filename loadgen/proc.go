@@ -65,15 +65,33 @@ func parseStatus(status []byte) (int64, error) {
 	return kib << 10, nil
 }
 
-// hostNet is what went wrong in this host's network stack since it started, for whomever.
-type hostNet struct{ retransmits, drops uint64 }
+// hostNet is how this host's network stack stands, for whomever: what went wrong since it started, and what TCP's sockets hold.
+type hostNet struct {
+	retransmits, drops uint64
+	tcpBytes           int64
+}
 
 // readHostNet reads /proc/net. A busy loopback drops packets when a core's queue (net.core.netdev_max_backlog) is full; TCP
 // then sends them again, and what looks like a slow server may be that.
 func readHostNet() hostNet {
 	snmp, _ := os.ReadFile("/proc/net/snmp")
 	softnet, _ := os.ReadFile("/proc/net/softnet_stat")
-	return hostNet{retransmits: parseSNMP(string(snmp)), drops: parseSoftnet(string(softnet))}
+	sockstat, _ := os.ReadFile("/proc/net/sockstat")
+	return hostNet{retransmits: parseSNMP(string(snmp)), drops: parseSoftnet(string(softnet)), tcpBytes: parseSockstat(string(sockstat))}
+}
+
+// parseSockstat takes TCP's memory, which stands there in pages.
+func parseSockstat(text string) int64 {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		for i := 1; i+1 < len(f) && f[0] == "TCP:"; i++ {
+			if f[i] == "mem" {
+				pages, _ := strconv.ParseInt(f[i+1], 10, 64)
+				return pages * int64(os.Getpagesize())
+			}
+		}
+	}
+	return 0
 }
 
 // parseSNMP takes Tcp's RetransSegs: a line of names, then one of values.

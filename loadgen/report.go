@@ -202,7 +202,8 @@ func (r *Result) textServer(t *table) {
 		cpu += fmt.Sprintf(", %.2f µs a %s", s.CPUPerDelivery, r.one())
 	}
 	t.row("server", "%s", cpu)
-	memory := fmt.Sprintf("RSS %.1f MB before, %.1f open, %.1f at the end", float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSEndBytes)/1e6)
+	memory := fmt.Sprintf("RSS %.1f MB before, %.1f open, %.1f under load, %.1f at the end",
+		float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSLoadBytes)/1e6, float64(s.RSSEndBytes)/1e6)
 	if r.Plan.Workload != Connect {
 		memory += ": " + signed(s.RSSPerConnection) + " bytes a connection"
 	}
@@ -226,6 +227,9 @@ func (r *Result) textGenerator(t *table) {
 		}
 	}
 	t.row("loadgen", "%s", line)
+	if r.Plan.Workload == Slow {
+		t.row("host", "TCP's sockets held %.1f MB more under load than when all were open", float64(g.HostTCPGrownBytes)/1e6)
+	}
 	if g.HostDrops+g.HostRetransmits > 0 {
 		t.row("host", "%s packets dropped for want of room in a core's queue (net.core.netdev_max_backlog), %s TCP segments sent again",
 			thousands(g.HostDrops), thousands(g.HostRetransmits))

@@ -26,8 +26,9 @@ type Result struct {
 	LostAtEnd   uint64      `json:"lost_at_end"` // of the lost ones, those that had not come when the run ended: lost, or only late
 	Window      Window      `json:"window"`
 	Latency     Latency     `json:"latency"`
-	Round       *Latency    `json:"round,omitempty"`   // closed loop: until the last subscriber had it
-	Classes     []Class     `json:"classes,omitempty"` // of Slow; what is above counts all of them, but Latency only the healthy
+	Round       *Latency    `json:"round,omitempty"`       // closed loop: until the last subscriber had it
+	Classes     []Class     `json:"classes,omitempty"`     // of Slow; what is above counts all of them, but Latency only the healthy
+	LeftBehind  *int        `json:"left_behind,omitempty"` // of Slow: neither up to date at the end nor dropped
 	Server      *Process    `json:"server,omitempty"`
 	Generator   Generator   `json:"generator"`
 	Objectives  []Objective `json:"objectives,omitempty"`
@@ -66,6 +67,7 @@ type Published struct {
 	Refusals    reasons `json:"refusals,omitempty"`
 	TimedOut    uint64  `json:"timed_out"`              // closed loop: did not reach everybody in time
 	PlannedRate float64 `json:"planned_rate,omitempty"` // open loop, messages a second
+	Unanswered  bool    `json:"unanswered,omitempty"`   // the server did not say that it took them all
 }
 
 // Window is the measured part of the run.
@@ -107,6 +109,8 @@ type Process struct {
 	CPUPerDelivery   float64     `json:"cpu_us_per_delivery"` // 0: nothing was delivered
 	RSSBeforeBytes   int64       `json:"rss_before_bytes"`    // before the first connection
 	RSSOpenBytes     int64       `json:"rss_open_bytes"`      // when all were open
+	RSSLoadBytes     int64       `json:"rss_load_bytes"`      // when the last message was planned
+	RSSGrownBytes    int64       `json:"rss_grown_bytes"`     // from when all were open until then
 	RSSEndBytes      int64       `json:"rss_end_bytes"`       // before the first was closed
 	RSSPerConnection float64     `json:"rss_bytes_per_connection"`
 	Samples          []RSSSample `json:"rss_samples,omitempty"`
@@ -133,6 +137,10 @@ type Generator struct {
 	// again. They delay messages, and are neither the server's fault nor ours.
 	HostDrops       uint64 `json:"host_dropped_packets"`
 	HostRetransmits uint64 `json:"host_retransmits"`
+
+	// What all TCP sockets of the host hold in the kernel, more when the last message was planned than when all were open: the
+	// backlog of those who do not read, as far as the server leaves it there.
+	HostTCPGrownBytes int64 `json:"host_tcp_grown_bytes"`
 }
 
 // What makes a generator the limit.
@@ -210,6 +218,9 @@ func (r *Result) judgeServer(bounded map[string]bool) {
 		if f.n > 0 && !bounded[f.objective] {
 			r.Faults = append(r.Faults, fmt.Sprintf("%d %s", f.n, f.text))
 		}
+	}
+	if r.Published != nil && r.Published.Unanswered {
+		r.Faults = append(r.Faults, fmt.Sprintf("the publishing connection was not answered within %v of the last message", drainLongest))
 	}
 	if r.Interrupted {
 		r.Faults = append(r.Faults, "the run was interrupted")

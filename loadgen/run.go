@@ -40,7 +40,8 @@ type runner struct {
 	lastAt    time.Time
 	delivered uint64
 	ownCPU    time.Duration
-	hostNet   hostNet
+	hostNet   hostNet // when the window began
+	tcpOpen   int64   // hostNet's tcpBytes when all were open
 }
 
 // Run carries out a plan. watch, which may be nil, is told a few times a second how far it is, on Run's goroutine. The
@@ -137,6 +138,7 @@ func (r *runner) openAll(ctx context.Context) error {
 		select {
 		case err := <-opened:
 			r.result.Connections.OpenSeconds = time.Since(started).Seconds()
+			r.tcpOpen = readHostNet().tcpBytes
 			t := r.totals()
 			if err == nil && t.open == 0 && r.plan.Workload != Connect {
 				err = fmt.Errorf("loadgen: no connection to %s could be opened", r.plan.URL)
@@ -238,6 +240,7 @@ func (r *runner) boundary(begin bool) error {
 		g, now := &r.result.Generator, readHostNet()
 		g.CPUSeconds = (ownCPU() - r.ownCPU).Seconds()
 		g.HostDrops, g.HostRetransmits = now.drops-r.hostNet.drops, now.retransmits-r.hostNet.retransmits
+		g.HostTCPGrownBytes = now.tcpBytes - r.tcpOpen
 	}
 	if r.plan.PID == 0 {
 		return nil
@@ -247,6 +250,7 @@ func (r *runner) boundary(begin bool) error {
 			s.CPUSeconds = -u.cpu.Seconds()
 		} else {
 			s.CPUSeconds += u.cpu.Seconds()
+			s.RSSLoadBytes = u.rss
 		}
 	})
 }

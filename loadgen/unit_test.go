@@ -217,6 +217,9 @@ func TestProc(t *testing.T) {
 	if n := parseSNMP("Ip: A B\nIp: 1 2\nTcp: X RetransSegs Y\nTcp: 5 42 7\n"); n != 42 {
 		t.Errorf("%d segments sent again, want 42", n)
 	}
+	if n := parseSockstat("sockets: used 9\nTCP: inuse 1 orphan 0 tw 2 alloc 3 mem 4\nUDP: inuse 0 mem 7\n"); n != 4*int64(os.Getpagesize()) {
+		t.Errorf("%d bytes held by TCP", n)
+	}
 	if n := parseSoftnet("0001 0000000a 3\n0002 00000010 4\n"); n != 26 {
 		t.Errorf("%d packets dropped, want 26", n)
 	}

@@ -65,6 +65,9 @@ func TestSlowReadersCatchUpAndAreCountedApart(t *testing.T) {
 		}
 		sum.add(&c.Verdict)
 	}
+	if r.LeftBehind == nil || *r.LeftBehind != 0 {
+		t.Errorf("left behind: %v", r.LeftBehind)
+	}
 	if sum != r.Verdict || r.Verdict.Told != s.faulted() || r.Verdict.Delivered+r.Verdict.Told != r.Expected {
 		t.Errorf("the classes make %+v, all in all %+v of %d; the server told of %d", sum, r.Verdict, r.Expected, s.faulted())
 	}
@@ -79,7 +82,7 @@ func TestADroppedSlowReaderIsNoFault(t *testing.T) {
 	p := tickerPlan(Slow, s.url("/ws"))
 	p.Stalled, p.SlowShare = 1, 0
 	r := mustRun(t, p)
-	if r.Failed() || r.Connections.Dropped != 1 || r.Classes[stalled].Dropped != 1 || r.Classes[stalled].UpToDate != p.Connections-1 {
+	if r.Failed() || r.Connections.Dropped != 1 || r.Classes[stalled].Dropped != 1 || r.Classes[stalled].UpToDate != p.Connections-1 || *r.LeftBehind != 0 {
 		t.Errorf("faults %v, dropped %d, %+v", r.Faults, r.Connections.Dropped, r.Classes)
 	}
 }
@@ -143,5 +146,22 @@ func TestMessagesThatTheServerNeverReadsAreGivenUp(t *testing.T) {
 	r := mustRun(t, p)
 	if r.Published.Unsent == 0 || r.Published.Sent+r.Published.Unsent != 1000 || !r.Failed() {
 		t.Errorf("%+v, faults %v", r.Published, r.Faults)
+	}
+}
+
+func TestAPublisherThatIsNotAnsweredIsAFaultAndNotTheEnd(t *testing.T) {
+	b := &board{published: make(chan struct{})}
+	p := &publisher{loop: &loop{board: b}, awaiting: 1}
+	p.turn(1 + int64(drainLongest))
+	if p.unanswered || p.finished {
+		t.Fatal("given up too soon")
+	}
+	p.turn(2 + int64(drainLongest))
+	if !p.unanswered || p.awaiting != 0 || !p.finished {
+		t.Errorf("%+v", p)
+	}
+	r := Result{Published: &Published{Unanswered: p.unanswered}}
+	if err := r.judge(); err != nil || !r.Failed() {
+		t.Errorf("%v, faults %v", err, r.Faults)
 	}
 }
