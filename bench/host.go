@@ -5,36 +5,64 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-	"time"
-
 	"syscall"
+	"time"
 )
 
 // Host is what must be known of where a run took place to repeat it.
 type Host struct {
-	Time     time.Time         `json:"time"`
 	Name     string            `json:"name"`
 	CPU      string            `json:"cpu"`
 	Cores    int               `json:"cores"`
 	MemoryMB uint64            `json:"memory_mb"`
 	Kernel   string            `json:"kernel"`
 	OS       string            `json:"os"`
-	Load     string            `json:"load_average"` // when it began: what else was going on
-	Files    [2]uint64         `json:"open_files"`   // soft and hard limit
+	Files    [2]uint64         `json:"open_files"` // soft and hard limit
 	Sysctl   map[string]string `json:"sysctl"`
 	Pinned   bool              `json:"pinned"`
 
-	Go       string            `json:"go"`
-	Commit   string            `json:"commit"` // ends in "-dirty" where files had changed
-	Binaries map[string]string `json:"binaries_sha256"`
 	Versions map[string]string `json:"versions"`          // of the servers
 	Missing  map[string]string `json:"missing,omitempty"` // servers that are not here, and why
+
+	Parts []Part `json:"parts"` // one for each time that results were added
+}
+
+// Part is what holds for the results of one sitting.
+type Part struct {
+	FirstRound int               `json:"first_round"`
+	Time       time.Time         `json:"time"`
+	Load       string            `json:"load_average"` // when it began: what else was going on
+	Quick      bool              `json:"quick,omitempty"`
+	Go         string            `json:"go"`
+	Commit     string            `json:"commit"` // ends in "-dirty" where files had changed
+	Binaries   map[string]string `json:"binaries_sha256"`
+}
+
+// continues puts what is known of earlier results before what is known of these. Those of another host, or of runs of another
+// length, are not to be mixed with them.
+func (h *Host) continues(before *Host) error {
+	was, is := []any{before.Name, before.CPU, before.Cores, before.Kernel, before.Pinned}, []any{h.Name, h.CPU, h.Cores, h.Kernel, h.Pinned}
+	if !slices.Equal(was, is) {
+		return fmt.Errorf("its results are of another host, %v; this is %v", was, is)
+	}
+	if len(before.Parts) > 0 && before.Parts[0].Quick != h.Parts[0].Quick {
+		return errors.New("quick runs and full ones are not to be mixed")
+	}
+	h.Parts = slices.Concat(before.Parts, h.Parts)
+	versions := maps.Clone(before.Versions)
+	maps.Copy(versions, h.Versions)
+	h.Versions = versions
+	return nil
 }
 
 // sysctls are the settings that a network load depends on.
@@ -44,12 +72,15 @@ var sysctls = []string{
 	"net.ipv4.tcp_rmem", "net.ipv4.tcp_tw_reuse", "net.ipv4.tcp_wmem", "vm.max_map_count", "vm.overcommit_memory",
 }
 
-func readHost(ctx context.Context, root string, servers []Server) Host {
+func readHost(ctx context.Context, o *Options) Host {
 	h := Host{
-		Time: time.Now().UTC(), Cores: runtime.NumCPU(), Go: runtime.Version(), Pinned: newPinning(1).server != nil,
+		Cores: runtime.NumCPU(), Pinned: newPinning(1).server != nil, Kernel: line("/proc/sys/kernel/osrelease"),
 		CPU: field("/proc/cpuinfo", "model name", ":"), OS: strings.Trim(field("/etc/os-release", "PRETTY_NAME", "="), `"`),
-		Load: line("/proc/loadavg"), Kernel: line("/proc/sys/kernel/osrelease"),
-		Sysctl: map[string]string{}, Binaries: map[string]string{}, Versions: map[string]string{}, Missing: map[string]string{},
+		Sysctl: map[string]string{}, Versions: map[string]string{}, Missing: map[string]string{},
+	}
+	part := Part{
+		Time: time.Now().UTC(), Load: line("/proc/loadavg"), Quick: o.Quick, Go: runtime.Version(), Commit: commit(ctx, o.Root),
+		Binaries: map[string]string{},
 	}
 	h.Name, _ = os.Hostname()
 	var info syscall.Sysinfo_t
@@ -64,17 +95,17 @@ func readHost(ctx context.Context, root string, servers []Server) Host {
 		h.Sysctl[name] = line("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
 	}
 	for _, name := range []string{"megawire", "loadgen"} {
-		h.Binaries[name] = checksum(filepath.Join(root, "bin", name))
+		part.Binaries[name] = checksum(filepath.Join(o.Root, "bin", name))
 	}
-	for i := range servers {
-		h.Versions[servers[i].Name] = servers[i].version(ctx, root)
+	h.Parts = []Part{part}
+	for i := range o.Servers {
+		h.Versions[o.Servers[i].Name] = o.Servers[i].version(ctx, o.Root)
 	}
 	for i := range Servers {
-		if why := Servers[i].Missing(root); why != "" {
+		if why := Servers[i].Missing(o.Root); why != "" {
 			h.Missing[Servers[i].Name] = why
 		}
 	}
-	h.Commit = commit(ctx, root)
 	return h
 }
 

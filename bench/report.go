@@ -13,18 +13,20 @@ import (
 // Report writes everything that is made of results into a folder of documentation: the parts of benchmarks.md that stand
 // between markers, <!-- bench:NAME --> and <!-- /bench:NAME -->, and the plots in img/. What is written by hand around the
 // markers stays.
-func (r *Results) Report(docs string) error {
+//
+// What it returns are the goals that were missed and that no note on the page begins with: "- **the goal**".
+func (r *Results) Report(docs string) (unexplained []string, err error) {
 	file := filepath.Join(docs, "benchmarks.md")
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("bench: %w", err)
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(docs, "img"), 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	for name, svg := range r.plots() {
 		if err := os.WriteFile(filepath.Join(docs, "img", name), svg, 0o644); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	page := string(text)
@@ -32,10 +34,15 @@ func (r *Results) Report(docs string) error {
 		{"goals", r.goalsTable()}, {"tables", r.Tables("img")}, {"growth", r.growthTables("img")}, {"host", r.hostTable()},
 	} {
 		if page, err = replace(page, part.name, part.text); err != nil {
-			return fmt.Errorf("bench: %s: %w", file, err)
+			return nil, fmt.Errorf("bench: %s: %w", file, err)
 		}
 	}
-	return os.WriteFile(file, []byte(page), 0o644)
+	for _, g := range r.judge() {
+		if g.found.N > 0 && !g.met() && !strings.Contains(page, "- **"+g.what+"**") {
+			unexplained = append(unexplained, g.what)
+		}
+	}
+	return unexplained, os.WriteFile(file, []byte(page), 0o644)
 }
 
 // replace puts text between the markers of a name.
@@ -97,7 +104,10 @@ func (r *Results) table(w *Workload) string {
 	for _, row := range r.rows(w) {
 		mark := ""
 		if row.limited*2 > row.runs {
-			mark = " *"
+			mark = " \\*"
+		}
+		if row.failed+row.faulty > 0 {
+			mark += " †"
 		}
 		fmt.Fprintf(&b, "| %s%s |", row.server.Title, mark)
 		for i := range w.Metrics {
@@ -105,13 +115,28 @@ func (r *Results) table(w *Workload) string {
 		}
 		fmt.Fprintf(&b, " %d |\n", row.runs-row.failed)
 		if n := row.failed + row.faulty; n > 0 {
-			fmt.Fprintf(&remarks, "\n%s: %d of %d runs failed or had faults: %s\n", row.server.Title, n, row.runs, short(row.why))
+			fmt.Fprintf(&remarks, "\n† %s: %d of %d runs failed or had faults: %s\n", row.server.Title, n, row.runs, short(row.why))
 		}
-		if mark != "" && !strings.Contains(remarks.String(), "\n\\*") {
+		if row.limited*2 > row.runs && !strings.Contains(remarks.String(), "\n\\*") {
 			remarks.WriteString("\n\\* the load client was the limit, not the server: compare CPU.\n")
 		}
 	}
+	if names := r.unable(w); len(names) > 0 {
+		fmt.Fprintf(&remarks, "\nNot for %s: they have no %s that could be driven.\n", strings.Join(names, ", "), w.Needs)
+	}
 	return b.String() + remarks.String()
+}
+
+// unable are the servers that were run, but have not what a workload needs.
+func (r *Results) unable(w *Workload) []string {
+	var names []string
+	for i := range Servers {
+		s := &Servers[i]
+		if _, ran := r.Host.Versions[s.Name]; ran && s.URLs[w.Needs] == "" {
+			names = append(names, s.Title)
+		}
+	}
+	return names
 }
 
 // cells are a metric's, with its ratio where it has one.
@@ -154,12 +179,16 @@ func (r *Results) goalsTable() string {
 	var b strings.Builder
 	b.WriteString("\n| goal | bound | found | |\n|---|---:|---:|---|\n")
 	for _, g := range r.judge() {
-		sign, verdict := "≤", "**missed**"
+		sign, verdict := "≤", "[**missed**](#where-a-goal-was-missed)"
 		if g.least {
 			sign = "≥"
 		}
 		if g.met() {
 			verdict = "met"
+		}
+		if g.found.N == 0 {
+			fmt.Fprintf(&b, "| %s | %s %s | – | not measured |\n", g.what, sign, g.text(g.bound))
+			continue
 		}
 		between := ""
 		if g.found.N > 1 {
@@ -215,9 +244,13 @@ func (r *Results) points(series string) []Workload {
 func (r *Results) hostTable() string {
 	h := &r.Host
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n| | |\n|---|---|\n| when | %s |\n| CPU | %s, %d cores |\n| memory | %d MB |\n| system | %s, Linux %s |\n",
-		h.Time.Format("2006-01-02 15:04 MST"), h.CPU, h.Cores, h.MemoryMB, h.OS, h.Kernel)
-	fmt.Fprintf(&b, "| open files | %d soft, %d hard |\n| Go, commit | %s, %s |\n", h.Files[0], h.Files[1], h.Go, h.Commit)
+	fmt.Fprintf(&b, "\n| | |\n|---|---|\n| CPU | %s, %d cores |\n| memory | %d MB |\n| system | %s, Linux %s |\n",
+		h.CPU, h.Cores, h.MemoryMB, h.OS, h.Kernel)
+	fmt.Fprintf(&b, "| open files | %d soft, %d hard |\n", h.Files[0], h.Files[1])
+	for _, p := range h.Parts {
+		fmt.Fprintf(&b, "| rounds from %d on | %s; %s, commit %s; load average %s |\n",
+			p.FirstRound, p.Time.Format("2006-01-02 15:04 MST"), p.Go, p.Commit, p.Load)
+	}
 	fmt.Fprintf(&b, "| raw results | [%s](../%s) |\n", r.Dir, r.Dir)
 	b.WriteString("\n| server | version | how it broadcasts |\n|---|---|---|\n")
 	for _, s := range Servers {

@@ -24,12 +24,13 @@ type Options struct {
 	Rounds     int       // for servers that are Always there, 1 at least
 	PeerRounds int       // for the others; 0: as many
 	Quick      bool      // short runs
+	Add        bool      // Out holds results already: go on with further rounds
 	Progress   io.Writer // told about every run
 }
 
 // Run is one server's turn at one workload, as it is kept.
 type Run struct {
-	Round    int             `json:"round"` // from 1
+	Round    int             `json:"round"` // from 1; those of results that are added go on above the ones there are
 	Server   string          `json:"server"`
 	Workload string          `json:"workload"`
 	Started  time.Time       `json:"started"`
@@ -46,27 +47,43 @@ type turn struct {
 }
 
 // plan lists the turns: within a round and a workload the servers follow each other, each round beginning with another one.
-func plan(o *Options) []turn {
+// Rounds are counted from first.
+func plan(o *Options, first int) []turn {
 	peers := o.PeerRounds
 	if peers == 0 {
 		peers = o.Rounds
 	}
 	var turns []turn
-	for round := 1; round <= o.Rounds; round++ {
+	for round := range o.Rounds {
 		for w := range o.Workloads {
 			workload := &o.Workloads[w]
-			if o.Quick && workload.Quick == nil {
+			if o.Quick && workload.Quick == nil || workload.Rounds > 0 && round >= workload.Rounds {
 				continue
 			}
 			for i := range o.Servers {
-				s := &o.Servers[(i+round-1)%len(o.Servers)]
-				if s.takes(workload) && (s.Always || round <= peers) {
-					turns = append(turns, turn{round, s, workload})
+				s := &o.Servers[(i+round)%len(o.Servers)]
+				if s.takes(workload) && (s.Always || round < peers) {
+					turns = append(turns, turn{first + round, s, workload})
 				}
 			}
 		}
 	}
 	return turns
+}
+
+// withoutFloor says whether something is run that the floor, to which ratios refer, does not take part in.
+func withoutFloor(turns []turn) bool {
+	for _, t := range turns {
+		if t.server.Name == Floor {
+			return false
+		}
+	}
+	for _, t := range turns {
+		if t.workload.Set == Compare {
+			return true
+		}
+	}
+	return false
 }
 
 // Do runs everything and keeps the results. What goes wrong with one server is kept as its result; the error is for what
@@ -79,14 +96,17 @@ func Do(ctx context.Context, o Options) error {
 	if len(o.Servers) == 0 {
 		return errors.New("bench: no server is left to run")
 	}
-	store, err := create(o.Out)
+	store, err := open(o.Out, o.Add)
 	if err != nil {
 		return err
 	}
-	if err := store.writeHost(readHost(ctx, o.Root, o.Servers)); err != nil {
+	if err := store.begin(readHost(ctx, &o)); err != nil {
 		return errors.Join(err, store.close())
 	}
-	turns := plan(&o)
+	turns := plan(&o, store.firstRound)
+	if withoutFloor(turns) {
+		fmt.Fprintf(o.Progress, "without %s in the same rounds there are no ratios to it\n", Floor)
+	}
 	for i, t := range turns {
 		run := t.do(ctx, &o)
 		if ctx.Err() != nil {

@@ -29,7 +29,6 @@ type Server struct {
 	Driver []string          // further flags of loadgen
 	Loops  int               // cores it is given; 0: one
 	Always bool              // takes part in every round, not only in those of the peers
-	Omit   map[string]string // workloads it is not put through, and why
 }
 
 // Floor is the server that ratios refer to.
@@ -118,11 +117,11 @@ func (s *Server) configure(p *place) error {
 
 // takes says whether a server goes through a workload.
 func (s *Server) takes(w *Workload) bool {
-	_, omitted := s.Omit[w.Name]
-	if w.Set == Growth && s.Name != "megawire" {
-		return false
+	chosen := w.Servers == nil || slices.Contains(w.Servers, s.Name)
+	if w.Set == Growth {
+		chosen = s.Name == us
 	}
-	return s.URLs[w.Needs] != "" && !omitted
+	return chosen && s.URLs[w.Needs] != ""
 }
 
 // FindServers gives the servers of these names, all for none.

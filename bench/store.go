@@ -18,26 +18,45 @@ const (
 
 // store is a folder of raw results that is being written.
 type store struct {
-	dir  string
-	runs *os.File
+	dir        string
+	runs       *os.File
+	before     *Host // what is known of the results that were there; nil: none were
+	firstRound int   // of those to come
 }
 
-// create makes the folder. One that holds results already is not touched: they would be of another run.
-func create(dir string) (*store, error) {
+// open makes the folder. One that holds results already is touched only to add to them.
+func open(dir string, add bool) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, runsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	s := &store{dir: dir, firstRound: 1}
+	flags := os.O_EXCL
+	if _, err := os.Stat(filepath.Join(dir, runsFile)); err == nil && add {
+		there, err := Load(dir)
+		if err != nil {
+			return nil, err
+		}
+		s.before, flags = &there.Host, os.O_APPEND
+		for i := range there.Runs {
+			s.firstRound = max(s.firstRound, there.Runs[i].Round+1)
+		}
+	}
+	var err error
+	s.runs, err = os.OpenFile(filepath.Join(dir, runsFile), os.O_WRONLY|os.O_CREATE|flags, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("bench: %s holds results already; choose another folder with --out", dir)
+		return nil, fmt.Errorf("bench: %s holds results already; choose another folder with --out, or go on with --add", dir)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &store{dir: dir, runs: f}, nil
+	return s, err
 }
 
-func (s *store) writeHost(h Host) error {
+// begin notes where the results to come are found, behind what is known of those before.
+func (s *store) begin(h Host) error {
+	h.Parts[0].FirstRound = s.firstRound
+	if s.before != nil {
+		if err := h.continues(s.before); err != nil {
+			return fmt.Errorf("bench: %s: %w", s.dir, err)
+		}
+	}
 	text, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return err

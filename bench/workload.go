@@ -26,6 +26,9 @@ type Workload struct {
 	Quick []string      // and of a quick one; nil: it is left out there
 	Limit time.Duration // when a run is given up
 
+	Servers []string // those that go through it; nil: all that can
+	Rounds  int      // how often at most; 0: as often as the others
+
 	Metrics []Metric // what its table shows; the first one is drawn
 
 	Series string  // growth: what grows
@@ -55,6 +58,12 @@ var (
 	p50       = Metric{Name: "p50", Title: "p50 ms", Path: "latency.p50_ms", Digits: 2}
 	p99       = Metric{Name: "p99", Title: "p99 ms", Path: "latency.p99_ms", Digits: 2, Ratio: true}
 	busy      = Metric{Name: "load", Title: "load client busy %", Path: "generator.busy_share.0", Scale: 100}
+	moreRSS   = Metric{Name: "grown", Title: "server's memory grown under load, MB", Path: "server.rss_grown_bytes", Scale: 1e-6, Digits: 1}
+	kernel    = Metric{Name: "kernel", Title: "the kernel's, for TCP, MB", Path: "generator.host_tcp_grown_bytes", Scale: 1e-6, Digits: 1}
+	told      = Metric{Name: "told", Title: "messages told of as left out", Path: "verdict.told"}
+	lost      = Metric{Name: "lost", Title: "lost without a word", Path: "verdict.lost"}
+	behind    = Metric{Name: "behind", Title: "clients neither up to date nor told", Path: "left_behind"}
+	dropped   = Metric{Name: "dropped", Title: "clients cut off", Path: "connections.dropped"}
 	rss       = Metric{Name: "rss", Title: "RSS at the end, MB", Path: "server.rss_end_bytes", Scale: 1e-6, Digits: 1}
 	openBytes = Metric{Name: "bytes", Title: "RSS a connection, bytes", Path: "server.rss_bytes_per_connection", Ratio: true}
 )
@@ -75,6 +84,14 @@ var compared = []Workload{
 		Args:  []string{"idle", "-n", "15000", "--topics", "1000"},
 		Long:  []string{"--hold", "28s"}, Quick: []string{"--hold", "6s"}, Limit: 2 * time.Minute,
 		Metrics: []Metric{rssAfter("0", "5"), rssAfter("1", "25")},
+	},
+	{
+		Name: "idle-long", Title: "Memory of an idle connection, in the long run", Set: Compare, Needs: needTopics,
+		About: "The same for two and a half minutes, after which Go has collected garbage whether there was any or not. One round.",
+		Args:  []string{"idle", "-n", "15000", "--topics", "1000"},
+		Long:  []string{"--hold", "153s"}, Limit: 5 * time.Minute,
+		Servers: []string{us, Floor, "bun"}, Rounds: 1,
+		Metrics: []Metric{rssAfter("2", "150"), rssAfter("1", "25"), rssAfter("0", "5")},
 	},
 	{
 		Name: "broadcast-5000", Title: "Broadcast to 5,000", Set: Compare, Needs: needTopics,
@@ -113,12 +130,15 @@ var compared = []Workload{
 		About: "The ticker at 100,000 deliveries/s, while 5 % of the clients do not read and 5 % read a tenth of what they should: what the other 90 % see, and what becomes of the slow.",
 		Args:  []string{"slow", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "100000"},
 		Long:  []string{"--warmup", "1s", "-d", "10s"}, Limit: 2 * time.Minute,
-		Metrics: []Metric{
-			p99, cpu, rss,
-			{Name: "told", Title: "messages told of as left out", Path: "verdict.told"},
-			{Name: "lost", Title: "lost without a word", Path: "verdict.lost"},
-			{Name: "dropped", Title: "clients cut off", Path: "connections.dropped"},
-		},
+		Metrics: []Metric{p99, cpu, moreRSS, kernel, told, lost, behind, dropped},
+	},
+	{
+		Name: "slow-behind", Title: "Slow readers that fall behind what is kept", Set: Compare, Needs: needTopics,
+		About: "500 clients with one of 10 topics each, 200 messages a second to every one of them, 100,000 deliveries/s in all. 10 % do not " +
+			"read and 10 % read a tenth, for 30 s: 6,000 messages, more than a server's default bounds may hold for them. Then they read again.",
+		Args:    behindArgs(30 * time.Second),
+		Limit:   2 * time.Minute,
+		Metrics: []Metric{p99, cpu, moreRSS, kernel, told, lost, behind, dropped},
 	},
 	{
 		Name: "handshake", Title: "Handshakes", Set: Compare, Needs: needTopics,
@@ -140,6 +160,14 @@ var compared = []Workload{
 			{Name: "cpu", Title: "CPU-µs a message", Path: "server.cpu_us_per_delivery", Digits: 2, Ratio: true}, p99, busy,
 		},
 	},
+}
+
+// behindArgs are loadgen's for readers that are slow for some time. They keep 20 % of 500 clients 200 messages a second from reading.
+func behindArgs(d time.Duration) []string {
+	return []string{
+		"slow", "-n", "500", "--topics", "10", "--subscriptions", "1", "--delivery-rate", "100000", "--stalled", "10%", "--slow", "10%",
+		"--warmup", "1s", "-d", d.String(),
+	}
 }
 
 // Workloads are all there are.

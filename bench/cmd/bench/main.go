@@ -53,12 +53,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return r.Report(append(rest, "docs")[1])
+		return report(r, append(rest, "docs")[1], out)
 	case command == "print" && len(rest) == 1:
 		return show(rest[0], out)
 	}
 	fmt.Fprintf(os.Stderr, "bench: what is %q?\n", strings.Join(args, " "))
 	return errUsage
+}
+
+// report writes the page, and says which notes are still to be written on it.
+func report(r *bench.Results, docs string, out io.Writer) error {
+	unexplained, err := r.Report(docs)
+	if err != nil {
+		return err
+	}
+	for _, goal := range unexplained {
+		fmt.Fprintf(out, "missed, and no note in %s/benchmarks.md begins with: - **%s**\n", docs, goal)
+	}
+	return nil
 }
 
 func runRun(ctx context.Context, args []string, out io.Writer) error {
@@ -68,11 +80,12 @@ func runRun(ctx context.Context, args []string, out io.Writer) error {
 	rounds := flags.Int("rounds", 7, "how often megawire, the floor and Bun go through each workload")
 	peerRounds := flags.Int("peer-rounds", 3, "how often the others do")
 	quick := flags.Bool("quick", false, "short runs: a first impression")
+	add := flags.Bool("add", false, "the folder holds results already: add further rounds to them")
 	folder := flags.String("out", "", "`folder` for the raw results; empty: bench/results/DATE-HOST")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || *rounds < 1 {
 		return errUsage
 	}
-	o := bench.Options{Out: *folder, Rounds: *rounds, PeerRounds: *peerRounds, Quick: *quick, Progress: out}
+	o := bench.Options{Out: *folder, Rounds: *rounds, PeerRounds: *peerRounds, Quick: *quick, Add: *add, Progress: out}
 	var err error
 	if o.Servers, err = bench.FindServers(split(*servers)); err != nil {
 		return err
