@@ -46,12 +46,13 @@ type Server struct {
 	started        chan struct{}
 	adminAddr      string // set before started is closed
 	published      publishCounts
+	memory         *memory
 }
 
 // New makes a server of a checked configuration. It finds out whether its addresses are free, and serves
 // nothing until Run.
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, started: make(chan struct{})}
+	s := &Server{cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory()}
 	if err := s.newHub(); err != nil {
 		return nil, err
 	}
@@ -170,6 +171,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}()
 	go s.sweep(ctx)
+	go s.keepMemory(ctx)
 	if s.feed != nil {
 		go s.runFeed(ctx)
 	}

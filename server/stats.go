@@ -121,8 +121,8 @@ func (s *Server) stats() admin.Stats {
 	st := admin.Stats{
 		Connections: int64(s.poller.Connections()), ConnectionsMax: s.connectionsMax, Loops: len(s.workers),
 		Topics: hub.Topics, RingBytes: hub.RingBytes, InFlightBytes: hub.InFlightBytes,
-		TopicsEvicted: hub.TopicsEvicted,
-		ClosedByCode:  map[int]uint64{}, Refused: map[string]uint64{},
+		TopicsEvicted: hub.TopicsEvicted, MemoryTrims: s.memory.trims.Load(),
+		ClosedByCode: map[int]uint64{}, Refused: map[string]uint64{},
 		MessagesIn: map[string]uint64{}, PublishRefused: map[string]uint64{},
 	}
 	for i, name := range sourceNames {

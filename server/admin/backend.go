@@ -89,4 +89,6 @@ type Stats struct {
 	Pings         uint64
 
 	Panics uint64 // recovered while serving a connection
+
+	MemoryTrims uint64 // times that memory was given back to the system after a crowd
 }

@@ -161,7 +161,7 @@ func TestMetrics(t *testing.T) {
 		Connections: 3, ConnectionsMax: 100, Subscriptions: 7, Topics: 5, Lagging: 1, RingBytes: 4096, InFlightBytes: 128, Loops: 2,
 		ConnectionsOpened: 10, ConnectionsClosed: 7, ClosedByCode: map[int]uint64{1000: 4, 4002: 1, 3123: 1, 4999: 1},
 		Refused: map[string]uint64{"full": 2}, MessagesIn: map[string]uint64{"native": 11, "admin": 12}, PublishRefused: map[string]uint64{"bad_topic": 1},
-		BytesIn: 1, Deliveries: 2, BytesOut: 3, Writes: 4, PartialWrites: 5, Batches: 6, Gaps: 8, GapMessages: 9, Pings: 10, Panics: 13,
+		BytesIn: 1, Deliveries: 2, BytesOut: 3, Writes: 4, PartialWrites: 5, Batches: 6, Gaps: 8, GapMessages: 9, Pings: 10, Panics: 13, MemoryTrims: 14,
 	}
 	b := &fakeBackend{stats: stats}
 	c := newCollector(b)
@@ -182,7 +182,7 @@ func TestMetrics(t *testing.T) {
 		`megawire_messages_in_total{source="admin"} 12`, `megawire_messages_in_total{source="native"} 11`, `megawire_publish_refused_total{code="bad_topic"} 1`,
 		"megawire_received_bytes_total 1", "megawire_messages_out_total 2", "megawire_sent_bytes_total 3", "megawire_writes_total 4",
 		"megawire_writes_partial_total 5", "megawire_batches_total 6", "megawire_gaps_total 8", "megawire_gap_messages_total 9",
-		"megawire_pings_total 10", "megawire_panics_total 13", "# TYPE megawire_topics gauge", "# TYPE megawire_writes_total counter",
+		"megawire_pings_total 10", "megawire_panics_total 13", "megawire_memory_trims_total 14", "# TYPE megawire_topics gauge", "# TYPE megawire_writes_total counter",
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("%s is missing", line)

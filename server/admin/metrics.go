@@ -79,6 +79,8 @@ var families = []family{
 		read: func(s *Stats) float64 { return float64(s.Pings) }},
 	{name: "panics_total", kind: counter, help: "Panics recovered while serving a connection.",
 		read: func(s *Stats) float64 { return float64(s.Panics) }},
+	{name: "memory_trims_total", kind: counter, help: "Times that memory was given back to the system after many connections had come or gone.",
+		read: func(s *Stats) float64 { return float64(s.MemoryTrims) }},
 }
 
 // knownCloseCodes are RFC 6455's and PROTOCOL.md's own. A client may close with any of 3000 to 4999: those are counted together.

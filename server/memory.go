@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync/atomic"
+	"time"
+)
+
+// memory keeps the process as small as its connections. By itself Go lets garbage grow to the size of what
+// lives, and holds on to most of what a collection has freed: half the memory of a million connections would
+// be neither theirs nor anybody's. It looks once a second, on a goroutine of its own.
+type memory struct {
+	trims atomic.Uint64 // how often memory was given back; any goroutine
+
+	room    headRoom
+	crowd   crowd
+	percent int // GC percent in force
+	samples [2]metrics.Sample
+}
+
+func newMemory() *memory {
+	m := &memory{percent: 100}
+	m.samples[0].Name, m.samples[1].Name = "/gc/heap/live:bytes", "/gc/cycles/automatic:gc-cycles"
+	return m
+}
+
+// operatorsMemory says that the operator has set bounds of Go's.
+func operatorsMemory() bool { return os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" }
+
+// keepMemory runs until ctx ends.
+func (s *Server) keepMemory(ctx context.Context) {
+	if operatorsMemory() {
+		return
+	}
+	debug.FreeOSMemory() // what the start has left; the collector makes its tables now, not in the first crowd
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for second := int64(0); ; second++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.memory.look(second, s.poller.Connections())
+		}
+	}
+}
+
+func (m *memory) look(second int64, connections int) {
+	metrics.Read(m.samples[:])
+	live, cycles := m.samples[0].Value.Uint64(), m.samples[1].Value.Uint64()
+	if p := m.room.percent(second, live, cycles); p != m.percent {
+		m.percent = p
+		debug.SetGCPercent(p)
+	}
+	if m.crowd.settled(second, connections) {
+		debug.FreeOSMemory()
+		m.trims.Add(1)
+	}
+}
+
+const (
+	// garbageBytesMin is what garbage may grow to at least, where as much lives: a small heap is cheap to
+	// collect, and a busy one is not to be collected all the time.
+	garbageBytesMin = 32 << 20
+	// garbageShare is the part of a larger heap that it may grow to.
+	garbageShare = 8
+	// oftenSeconds is from when on collections come too close: each marks all that lives.
+	oftenSeconds = 5
+)
+
+// headRoom decides how much garbage may grow beside what lives.
+type headRoom struct {
+	cycles uint64 // collections seen
+	at     int64  // the second in which the last of them was
+	factor uint64 // by which the room is larger, since collections come too close; 0 is 1
+}
+
+// percent is the GC percent for so many live bytes after so many collections.
+func (r *headRoom) percent(second int64, live, cycles uint64) int {
+	collected, often := cycles != r.cycles, second-r.at < oftenSeconds
+	switch {
+	case collected && often:
+		r.factor = min(2*max(r.factor, 1), garbageShare)
+	case !collected && !often:
+		r.factor = 1
+	}
+	if collected {
+		r.cycles, r.at = cycles, second
+	}
+	room := max(live/garbageShare, garbageBytesMin) * max(r.factor, 1)
+	if room >= live {
+		return 100
+	}
+	return int(100 * room / live)
+}
+
+const (
+	crowdMin     = 1000 // connections
+	crowdShare   = 10   // of all connections: a tenth
+	quietMin     = 10   // connections more or fewer in a quiet second
+	quietShare   = 1000 // of all connections: a thousandth
+	quietSeconds = 2
+	trimSeconds  = 30 // between two
+)
+
+// crowd tells when a crowd of connections has come or gone, and what it has left can be given back. Who
+// comes while another goes uses what that one has left, so only their sum counts.
+type crowd struct {
+	connections int // a second ago
+	quiet       int // seconds
+	trimmed     int // connections when it was last told
+	trimmedAt   int64
+	told        bool
+}
+
+func (c *crowd) settled(second int64, connections int) bool {
+	if distance(connections, c.connections) > max(connections/quietShare, quietMin) {
+		c.quiet = 0
+	} else {
+		c.quiet++
+	}
+	c.connections = connections
+	if c.quiet < quietSeconds || c.told && second-c.trimmedAt < trimSeconds ||
+		distance(connections, c.trimmed) < max(connections/crowdShare, c.trimmed/crowdShare, crowdMin) {
+		return false
+	}
+	c.trimmed, c.trimmedAt, c.told = connections, second, true
+	return true
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"runtime/debug"
+	"testing"
+)
+
+func TestHeadRoom(t *testing.T) {
+	const mb = 1 << 20
+	for _, c := range []struct {
+		what string
+		live uint64
+		want int
+	}{
+		{"before the first collection", 0, 100},
+		{"a small heap: as much as lives", 5 * mb, 100},
+		{"the last heap of which garbage may be as large", garbageBytesMin, 100},
+		{"a middling heap: the least room", 128 * mb, 25},
+		{"from here on a share", garbageShare * garbageBytesMin, 12},
+		{"a large heap", 4096 * mb, 12},
+	} {
+		r := headRoom{at: -oftenSeconds}
+		if got := r.percent(0, c.live, 0); got != c.want {
+			t.Errorf("%s: %d, want %d", c.what, got, c.want)
+		}
+	}
+}
+
+func TestHeadRoomGrowsWhereCollectionsComeTooClose(t *testing.T) {
+	const live = 1 << 30
+	r := headRoom{at: -oftenSeconds}
+	for _, step := range []struct {
+		second int64
+		cycles uint64
+		want   int
+	}{
+		{0, 0, 12},
+		{10, 1, 12},
+		{12, 2, 25},
+		{13, 2, 25},
+		{14, 5, 50},
+		{15, 6, 100},
+		{16, 7, 100},
+		{20, 7, 100},
+		{21, 7, 12},
+	} {
+		if got := r.percent(step.second, live, step.cycles); got != step.want {
+			t.Errorf("second %d, %d collections: %d, want %d", step.second, step.cycles, got, step.want)
+		}
+	}
+}
+
+func TestCrowdSettles(t *testing.T) {
+	steady := func(n, seconds int) (all []int) {
+		for range seconds {
+			all = append(all, n)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		what        string
+		connections []int // by second
+		want        []int // the seconds in which it has settled
+	}{
+		{"nobody", steady(0, 100), nil},
+		{"too few to matter", append([]int{500}, steady(999, 100)...), nil},
+		{"a crowd comes", append([]int{4000, 9000}, steady(15000, 100)...), []int{4}},
+		{"and some of it goes, within its tenth", append(append([]int{}, steady(15000, 50)...), steady(13600, 50)...), []int{2}},
+		{"and goes", append(steady(15000, 50), steady(0, 100)...), []int{2, 52}},
+		{"and goes at once: not so soon again", append(steady(15000, 5), steady(0, 100)...), []int{2, 32}},
+		{"it comes on and on", growing(1500, 100), nil},
+		{"it grows by a trickle", growing(10, 120), []int{99}},
+	} {
+		var crowd crowd
+		var got []int
+		for second, n := range c.connections {
+			if crowd.settled(int64(second), n) {
+				got = append(got, second)
+			}
+		}
+		if len(got) != len(c.want) || len(got) > 0 && got[0] != c.want[0] || len(got) > 1 && got[1] != c.want[1] {
+			t.Errorf("%s: settled in seconds %v, want %v", c.what, got, c.want)
+		}
+	}
+}
+
+// growing is by so many connections a second.
+func growing(by, seconds int) (all []int) {
+	for second := range seconds {
+		all = append(all, by*(second+1))
+	}
+	return all
+}
+
+func TestMemoryIsLeftToAnOperatorWhoSetsIt(t *testing.T) {
+	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("GOGC", "")
+			t.Setenv("GOMEMLIMIT", "")
+			if operatorsMemory() {
+				t.Error("nothing is set")
+			}
+			t.Setenv(name, "200")
+			if !operatorsMemory() {
+				t.Errorf("%s is set", name)
+			}
+			(&Server{}).keepMemory(context.Background()) // returns at once
+		})
+	}
+}
+
+func TestMemoryIsGivenBackAfterACrowd(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	m := newMemory()
+	for second := range int64(10) {
+		m.look(second, 5000)
+	}
+	if n := m.trims.Load(); n != 1 {
+		t.Errorf("given back %d times", n)
+	}
+}
