@@ -126,6 +126,6 @@ func (t *topic) shrink() {
 		return
 	}
 	t.ring.resize(1)
-	t.logs = [KindsMax]encodedLog{}
+	clear(t.logs)
 	t.encodeFirst(t.ring.tail, t.ring.at(t.ring.tail))
 }

@@ -19,9 +19,9 @@ type topic struct {
 	ts         int64  // of the newest message, Unix ms
 	used       int64  // when it last had a message or a link, Unix ms
 	ring       ring
-	appended   int64 // bytes ever appended; cursors count in the same measure
-	inFlight   int64 // bytes that some link has yet to take
-	logs       [KindsMax]encodedLog
+	appended   int64        // bytes ever appended; cursors count in the same measure
+	inFlight   int64        // bytes that some link has yet to take
+	logs       []encodedLog // by Kind, from the first message on
 	links      []*link
 	excludedTo uint64        // no message at or above this position has an exclusion
 	room       chan struct{} // closed when there is room again; nil while nobody waits
@@ -87,6 +87,9 @@ func (t *topic) encodeFirst(pos uint64, r *record) {
 	buf := bytebufferpool.Get()
 	frame, payloadAt := r.appendTo(buf.B[:0], t.hub.o.Encoders[0], t.name)
 	buf.B = frame
+	if t.logs == nil {
+		t.logs = make([]encodedLog, len(t.hub.o.Encoders))
+	}
 	shared := t.logs[0].add(pos, frame)
 	bytebufferpool.Put(buf)
 	r.size = uint32(len(shared) + recordBytes + r.exclude.bytes())
