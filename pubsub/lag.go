@@ -26,8 +26,9 @@ func (s *Shard) endLag(u *subscriber) {
 // mark notes that a subscription is owed what lies from pos on, unless it is owed more already.
 func (s *Shard) mark(u *subscriber, subscription uint32, pos, prev uint64) {
 	s.startLag(u)
-	if b := s.subscriptions.At(subscription); !b.behind {
-		b.behind = true
+	b := s.subscriptions.At(subscription)
+	if e := &s.locals.At(b.local).entries[b.at]; !e.behind() {
+		e.bits |= behindBit
 		s.lags.At(u.lag).marks.push(mark{subscription, pos, prev})
 	}
 }
@@ -69,12 +70,13 @@ func (s *Shard) recover(u *subscriber) {
 	for room := writeBytesMax; room > 0 && u.notes < notesMax && m.len() > 0; {
 		x := m.pop()
 		b := s.subscriptions.At(x.subscription)
-		limit, limitPrev := s.locals.At(b.local).limit(b.at)
+		lo := s.locals.At(b.local)
+		limit, limitPrev := lo.limit(b.at)
 		room -= s.serve(u, b.local, &x, limit, limitPrev, room)
 		if x.pos < limit {
 			m.push(x)
 		} else {
-			b.behind = false
+			lo.entries[b.at].bits &^= behindBit
 		}
 	}
 }

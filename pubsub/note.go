@@ -37,7 +37,7 @@ func (s *Shard) release(h uint32) {
 func (s *Shard) offer(e entry, u *subscriber, h uint32) {
 	sp := s.spans.At(h)
 	if u.lag != 0 || u.notes >= notesMax {
-		s.mark(u, e.subscription, sp.first, sp.prev)
+		s.mark(u, e.subscription(), sp.first, sp.prev)
 	} else if len(sp.holes()) > 0 && s.leftOut(u, &sp.piece) {
 		p := sp.piece
 		s.noteAround(u, sp.local, &p)

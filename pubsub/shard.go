@@ -83,13 +83,12 @@ type subscriber struct {
 	live    bool
 }
 
-// subscription ties a subscriber to a topic: 24 bytes.
+// subscription ties a subscriber to a topic: 20 bytes.
 type subscription struct {
 	subscriber uint32
 	local      uint32
 	at         uint32 // its place in the local's entries
 	next, prev uint32 // the subscriber's other subscriptions
-	behind     bool   // has a mark in the lag record
 }
 
 // local is a topic as this shard knows it.
@@ -104,7 +103,18 @@ type local struct {
 	joining bool             // somebody is about to be added, so it is not to end
 }
 
-type entry struct{ subscriber, subscription uint32 }
+// entry is a subscriber of a local. Whether it has a mark in its lag record stands here, so that a walk passes
+// over those who lag without touching anything else of theirs.
+type entry struct {
+	subscriber uint32 // 0: a hole
+	bits       uint32 // the subscription, and behindBit
+}
+
+const behindBit = 1 << 31
+
+func (e entry) subscription() uint32 { return e.bits &^ behindBit }
+
+func (e entry) behind() bool { return e.bits&behindBit != 0 }
 
 // crowd is from how many subscriptions on a subscriber's are found by a map.
 const crowd = 48

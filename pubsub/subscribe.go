@@ -129,7 +129,7 @@ func (s *Shard) Unsubscribe(id SubscriberID, name string) bool {
 func (s *Shard) drop(h uint32) {
 	b := *s.subscriptions.At(h)
 	u, lo := s.subscribers.At(b.subscriber), s.locals.At(b.local)
-	if b.behind && u.lag != 0 {
+	if u.lag != 0 && lo.entries[b.at].behind() {
 		s.unmark(u, h)
 	}
 	if b.next != 0 {
@@ -165,7 +165,7 @@ func (s *Shard) leave(lo *local, at uint32) {
 	last := uint32(len(lo.entries) - 1)
 	if at != last {
 		lo.entries[at] = lo.entries[last]
-		if h := lo.entries[at].subscription; h != 0 {
+		if h := lo.entries[at].subscription(); h != 0 {
 			s.subscriptions.At(h).at = at
 		}
 	}

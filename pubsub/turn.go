@@ -129,9 +129,12 @@ func (s *Shard) step(w *walk, budget int) int {
 			continue
 		}
 		budget--
+		if e.behind() {
+			continue // it is owed all from an earlier message on
+		}
 		u := s.subscribers.At(e.subscriber)
 		if u.lag != 0 {
-			s.mark(u, e.subscription, w.first, w.prev)
+			s.mark(u, e.subscription(), w.first, w.prev)
 			continue
 		}
 		for _, sp := range w.spans[u.kind] {
