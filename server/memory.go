@@ -66,7 +66,7 @@ const (
 	// collect, and a busy one is not to be collected all the time.
 	garbageBytesMin = 32 << 20
 	// garbageShare is the part of a larger heap that it may grow to.
-	garbageShare = 8
+	garbageShare = 16
 	// oftenSeconds is from when on collections come too close: each marks all that lives.
 	oftenSeconds = 5
 )

@@ -17,8 +17,8 @@ func TestHeadRoom(t *testing.T) {
 		{"a small heap: as much as lives", 5 * mb, 100},
 		{"the last heap of which garbage may be as large", garbageBytesMin, 100},
 		{"a middling heap: the least room", 128 * mb, 25},
-		{"from here on a share", garbageShare * garbageBytesMin, 12},
-		{"a large heap", 4096 * mb, 12},
+		{"from here on a share", garbageShare * garbageBytesMin, 6},
+		{"a large heap", 4096 * mb, 6},
 	} {
 		r := headRoom{at: -oftenSeconds}
 		if got := r.percent(0, c.live, 0); got != c.want {
@@ -35,15 +35,16 @@ func TestHeadRoomGrowsWhereCollectionsComeTooClose(t *testing.T) {
 		cycles uint64
 		want   int
 	}{
-		{0, 0, 12},
-		{10, 1, 12},
-		{12, 2, 25},
-		{13, 2, 25},
-		{14, 5, 50},
-		{15, 6, 100},
+		{0, 0, 6},
+		{10, 1, 6},
+		{12, 2, 12},
+		{13, 2, 12},
+		{14, 5, 25},
+		{15, 6, 50},
 		{16, 7, 100},
-		{20, 7, 100},
-		{21, 7, 12},
+		{17, 8, 100},
+		{21, 8, 100},
+		{22, 8, 6},
 	} {
 		if got := r.percent(step.second, live, step.cycles); got != step.want {
 			t.Errorf("second %d, %d collections: %d, want %d", step.second, step.cycles, got, step.want)
