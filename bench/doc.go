@@ -11,5 +11,5 @@
 //
 // A figure means little by itself on a machine that others share. Servers therefore take turns at each workload, for
 // several rounds, each time as a fresh process; figures are medians over the rounds, and ratios are taken within a
-// round before their median is.
+// round before their median is. Results may be added to in a later sitting: its rounds are counted on.
 package bench

@@ -92,10 +92,10 @@ func (r *Results) bars(w *Workload) []byte {
 		y := float64(headHeight + i*(barHeight+barGap))
 		v := r.summary(subject{row.server.Name, w.Name}, m)
 		weight, colour := "400", colourOther
-		switch {
-		case row.server.Name == us || row.server.Name == us+"-2":
+		switch row.server.Name {
+		case us, us + "-2":
 			weight, colour = "600", colourOurs
-		case row.server.Name == Floor:
+		case Floor:
 			colour = colourFloor
 		}
 		s.text(labelWidth-10, y+15, "end", weight, colourText, row.server.Title)

@@ -8,6 +8,7 @@ import (
 // Set is a group of workloads that are run together.
 type Set string
 
+// The sets.
 const (
 	Compare Set = "compare" // all servers side by side
 	Growth  Set = "growth"  // one server, something growing

@@ -100,7 +100,7 @@ func (c *Client) Close() error {
 func (c *Client) dial(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{
+	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{ //nolint:bodyclose // Dial leaves none that is open
 		HTTPClient:   c.options.HTTPClient,
 		HTTPHeader:   c.options.Header,
 		Subprotocols: []string{subprotocol},

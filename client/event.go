@@ -40,11 +40,11 @@ const (
 type ConnState uint8
 
 const (
-	// Connected: the connection stands; subscriptions are being renewed.
+	// Connected says that the connection stands; subscriptions are being renewed.
 	Connected ConnState = iota + 1
-	// Disconnected: the connection is lost; Err says how.
+	// Disconnected says that the connection is lost; Err says how.
 	Disconnected
-	// Reconnecting: the next attempt is made after RetryIn.
+	// Reconnecting says that the next attempt is made after RetryIn.
 	Reconnecting
 )
 

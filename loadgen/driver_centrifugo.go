@@ -110,9 +110,9 @@ func (d *centrifugoDriver) appendFinish(dst []byte) ([]byte, bool) {
 
 // next reads one message. What is left of its frame becomes a chunk, as in framedDriver.
 func (d *centrifugoDriver) next(src []byte, ev *event) int {
-	head, size := chunkHeadBytes, 0
+	var head, size int
 	if len(src) >= chunkHeadBytes && src[0] == chunkByte {
-		size = int(src[1])<<16 | int(src[2])<<8 | int(src[3])
+		head, size = chunkHeadBytes, int(src[1])<<16|int(src[2])<<8|int(src[3])
 	} else {
 		n := d.frame(src, ev)
 		if n == 0 || ev.kind != evFrame {

@@ -128,7 +128,7 @@ func (h *Host) boot(ctx context.Context, plan Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	root := filepath.Join(dir, "initramfs")
 	if err := h.makeRoot(root, plan); err != nil {
 		return nil, err

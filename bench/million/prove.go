@@ -2,6 +2,7 @@ package million
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -208,7 +209,7 @@ func (p *proof) wait(ctx context.Context, d time.Duration) error {
 		return errors.New("million: the server ended by itself")
 	case err := <-p.loadEnd:
 		p.loadEnd <- err
-		return fmt.Errorf("million: the load generator ended early: %v: %s", err, bytes.TrimSpace(p.out.Bytes()))
+		return fmt.Errorf("million: the load generator ended early: %w: %s", cmp.Or(err, errors.New("of itself")), bytes.TrimSpace(p.out.Bytes()))
 	}
 }
 
@@ -258,7 +259,7 @@ func (p *proof) look(ctx context.Context) Sample {
 func (p *proof) end() {
 	if p.load != nil && p.load.Process != nil {
 		_ = p.load.Process.Kill()
-		<-p.loadEnd
+		<-p.loadEnd //nolint:errcheck // it was killed
 	}
 	if p.server != nil && p.server.Process != nil { // its clients have left: there is nothing to drain
 		_ = p.server.Process.Kill()

@@ -179,11 +179,11 @@ func TestStreamsMax(t *testing.T) {
 	}
 	body, _ := io.ReadAll(answer.Body)
 	_ = answer.Body.Close()
-	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !answer.Close ||
+	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || !answer.Close ||
 		strings.TrimSpace(string(body)) != fault("unavailable", "3 streams are open, as many as may be") {
 		t.Errorf("one stream too many: %d %v %s", answer.StatusCode, answer.Header, body)
 	}
-	if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // a reader's own
+	if _, err := r.ReadByte(); err != io.EOF {
 		t.Errorf("a silent sender that was refused keeps its connection: %v", err)
 	}
 	for { // its place is free once the server has closed

@@ -155,7 +155,7 @@ func TestStreamPublishesAsItComes(t *testing.T) {
 			if b.count() != i+1 {
 				t.Errorf("%d published after %d lines", b.count(), i+1)
 			}
-			time.Sleep(5 * time.Hour) // of the bubble's: no timeout meets an idle stream
+			time.Sleep(5 * time.Hour) //nolint:forbidigo // the bubble's time: no timeout meets an idle stream
 		}
 		_ = c.send(line[:10])
 		synctest.Wait()
@@ -213,7 +213,7 @@ func TestStreamRoomComesInTime(t *testing.T) {
 		const lines = 50
 		go func() {
 			for range lines {
-				time.Sleep(9 * time.Second)
+				time.Sleep(9 * time.Second) //nolint:forbidigo // the bubble's time
 				b.room <- struct{}{}
 			}
 		}()
