@@ -12,8 +12,8 @@
 // Bytes that arrive are handed to Handler.Data where they lie, in the loop's read buffer; what the
 // handler does not use yet is kept for it in a pooled buffer, so an idle connection owns none. Loop.Wake
 // asks for one call of Handler.Turn. A turn that reports more work gets its next call after the loop has
-// read from its sockets: each loop is woken by a byte through a socketpair that is enrolled in it like
-// any connection, so one byte is one slice of work.
+// read from its sockets: each loop is woken through an eventfd that is enrolled in it like any connection,
+// so one wake-up is one slice of work.
 //
 // # Writing
 //

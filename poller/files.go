@@ -8,8 +8,8 @@ import (
 )
 
 // filesALoop is what a loop holds besides its listeners: gnet's epoll set and eventfd, the set of stalled
-// sockets, the socketpair, whose one end exists twice while it is enrolled, and the connection that is one
-// too many until it is refused.
+// sockets, the one that wakes it, which has three descriptors while it is enrolled, and the connection that
+// is one too many until it is refused.
 const filesALoop = 7
 
 // room derives how many connections there may be. They must stay below the limit on open files: an accept
