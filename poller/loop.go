@@ -29,7 +29,7 @@ type Loop struct {
 	stopping chan struct{} // closed when the engine begins to stop
 	ended    chan struct{} // closed when the engine has returned
 	err      error         // why it has; read after ended
-	enrolled bool          // the loop has its end of the socketpair
+	enrolled bool          // the loop has its descriptor of the eventfd
 
 	// Of the loop's goroutine.
 	events     gnet.EventLoop
@@ -76,8 +76,9 @@ type Counts struct {
 // Index is the loop's number, from 0.
 func (l *Loop) Index() int { return l.index }
 
-// Seconds is the loop's coarse clock: whole seconds since the poller was made, from 1. Any goroutine.
-func (l *Loop) Seconds() uint32 { return l.poller.seconds() }
+// Seconds is the loop's coarse clock: whole seconds since the poller was made, from 1, about a tenth of a
+// second late. It stands still before Start. Any goroutine.
+func (l *Loop) Seconds() uint32 { return l.poller.second.Load() }
 
 // Conn returns the connection with that handle and generation, or nil if it is gone.
 func (l *Loop) Conn(handle, generation uint32) *Conn {

@@ -63,6 +63,7 @@ type Poller struct {
 	loops []*Loop
 	born  time.Time
 
+	second         atomic.Uint32 // the coarse clock, kept by the ticker
 	connections    atomic.Int64
 	connectionsMax int64
 
@@ -84,6 +85,7 @@ func New(o Options) (*Poller, error) {
 		o: o, born: time.Now(), failed: make(chan error, o.Loops),
 		tickStop: make(chan struct{}), tickEnded: make(chan struct{}),
 	}
+	p.tellTime()
 	var err error
 	if p.addrs, err = probe(o.Listen); err != nil {
 		return nil, err
@@ -230,8 +232,6 @@ func (l *Loop) serveEngine() error {
 		gnet.WithSocketSendBuffer(o.SendBufferBytes), gnet.WithTicker(true),
 		gnet.WithLogger(gnetLogger{o.Logger}))
 }
-
-func (p *Poller) seconds() uint32 { return uint32(time.Since(p.born)/time.Second) + 1 }
 
 func (p *Poller) logPanic(r any) {
 	p.o.Logger.Error("panic in a handler; the connection being served is closed", "panic", r, "stack", string(debug.Stack()))
