@@ -30,7 +30,7 @@ func (e *events) OnBoot(eng gnet.Engine) gnet.Action {
 }
 
 // OnTick runs once, on a goroutine of the engine's own, as soon as the loop is there: it enrols the
-// socketpair. Calling Register from anywhere else would race with the engine's start.
+// eventfd. Calling Register from anywhere else would race with the engine's start.
 func (e *events) OnTick() (time.Duration, gnet.Action) {
 	const never = 1000 * time.Hour
 	select {
@@ -54,7 +54,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 		l.events = gc.EventLoop()
 		l.findAddressCopies(gc)
 	}
-	if _, ok := gc.Context().(*Loop); ok { // the socketpair
+	if _, ok := gc.Context().(*Loop); ok { // the eventfd
 		l.enrolled = true
 		return nil, gnet.None
 	}
@@ -69,28 +69,20 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	gc.SetContext(c)
 	l.copies.drop(gc)
 	l.counts.Opened++
-	return nil, l.event(c, func() { l.poller.o.Handler.Opened(c) })
+	return nil, l.event(c, (*Conn).opened, nil)
 }
 
 func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
-	l := e.l
-	c, ok := gc.Context().(*Conn)
-	if !ok {
-		// Discard(-1) is everything, and so would Discard(0) be: never call it with a length computed.
-		_, _ = gc.Discard(-1)
-		if _, ok := gc.Context().(*Loop); ok {
-			l.slice()
-		}
-		return gnet.None
+	// All is taken each time, so gnet's own buffer is always empty: this is the loop's read buffer itself and
+	// nothing was copied. -1 is everything, and so would 0 be: never call Next with a length computed.
+	p, _ := gc.Next(-1)
+	switch owner := gc.Context().(type) {
+	case *Conn:
+		return e.l.event(owner, (*Conn).receive, p)
+	case *Loop: // the eventfd
+		e.l.slice()
 	}
-	// gnet's own buffer is always empty, since all is discarded each time; so this is the loop's read
-	// buffer itself and nothing was copied.
-	p, _ := gc.Peek(-1)
-	action := l.event(c, func() { c.receive(p) })
-	if c.gc == gc { // else it was closed from within, and its slot let go
-		_, _ = gc.Discard(-1)
-	}
-	return action
+	return gnet.None
 }
 
 func (e *events) OnClose(gc gnet.Conn, _ error) gnet.Action {
@@ -111,9 +103,9 @@ func (e *events) OnClose(gc gnet.Conn, _ error) gnet.Action {
 }
 
 // event runs one event of a connection, and says what gnet is to do with it.
-func (l *Loop) event(c *Conn, fn func()) gnet.Action {
+func (l *Loop) event(c *Conn, fn func(c *Conn, p []byte), p []byte) gnet.Action {
 	l.busy = true
-	l.serve(c, fn)
+	l.serve(c, fn, p)
 	l.busy = false
 	closing := c.state == doomed
 	if closing {
@@ -126,6 +118,8 @@ func (l *Loop) event(c *Conn, fn func()) gnet.Action {
 	}
 	return gnet.None
 }
+
+func (c *Conn) opened([]byte) { c.loop.poller.o.Handler.Opened(c) }
 
 // receive hands bytes to the handler, together with those it left last time, and writes its replies.
 func (c *Conn) receive(p []byte) {

@@ -38,7 +38,7 @@ func (l *Loop) ask(due uint32) {
 	l.Wake()
 }
 
-// slice is what one byte of the socketpair stands for: what was posted, what is due, and one turn.
+// slice is what one wake-up stands for: what was posted, what is due, and one turn.
 func (l *Loop) slice() {
 	l.wakeup.taken() // before the work is looked for, or a wake-up meanwhile would be lost
 	l.counts.Turns++
@@ -124,14 +124,17 @@ func (l *Loop) scan() {
 			c.Close()
 			continue
 		}
-		l.serve(c, func() { l.poller.o.Handler.Due(c) })
+		l.serve(c, (*Conn).isDue, nil)
 	}
 }
 
+func (c *Conn) isDue([]byte) { c.loop.poller.o.Handler.Due(c) }
+
 // serve runs fn for a connection, which is closed if it panics.
-func (l *Loop) serve(c *Conn, fn func()) {
+func (l *Loop) serve(c *Conn, fn func(c *Conn, p []byte), p []byte) {
 	l.current = c
-	l.guard(fn)
+	defer l.rescue()
+	fn(c, p)
 	l.current = nil
 }
 

@@ -125,7 +125,7 @@ func (l *Loop) pushWritable() (more bool) {
 	for i := range max(n, 0) {
 		c := l.conns.At(uint32(l.writable.ready[i].Fd))
 		if c.stall != 0 && c.alive() {
-			l.serve(c, c.push)
+			l.serve(c, (*Conn).push, nil)
 		}
 	}
 	more = n == len(l.writable.ready) || errors.Is(err, unix.EINTR)
@@ -136,7 +136,7 @@ func (l *Loop) pushWritable() (more bool) {
 }
 
 // push gives the kernel what a stalled connection has waiting, and ends the stall when it took all.
-func (c *Conn) push() {
+func (c *Conn) push([]byte) {
 	l := c.loop
 	s := l.stalls.At(c.stall)
 	before := len(s.rest) + s.waiting()
