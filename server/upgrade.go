@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
@@ -32,6 +31,11 @@ func (w *worker) upgrade(c *poller.Conn, p []byte) (used int) {
 	return n
 }
 
+var (
+	nativeSubprotocols = []string{native.Subprotocol}
+	rawPrefix          = []byte(raw.Prefix)
+)
+
 // endpoint is a path of the public listener.
 type endpoint struct {
 	kind         uint8
@@ -41,11 +45,10 @@ type endpoint struct {
 // accept decides on a whole request. Its order: path, server's state, handshake, then what the protocol
 // makes of the URL; the 101 is last, since nothing can be refused after it.
 func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
-	path := string(r.Path)
-	if path == "/readyz" {
+	if string(r.Path) == "/readyz" {
 		return w.readyz(c, r)
 	}
-	e, err := w.route(path)
+	e, err := w.route(r.Path)
 	if err != nil {
 		return err
 	}
@@ -69,13 +72,13 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 	return nil
 }
 
-func (w *worker) route(path string) (endpoint, *http1.Error) {
+func (w *worker) route(path []byte) (endpoint, *http1.Error) {
 	switch {
-	case path == "/ws":
-		return endpoint{connNative, []string{native.Subprotocol}}, nil
-	case strings.HasPrefix(path, raw.Prefix):
+	case string(path) == "/ws":
+		return endpoint{connNative, nativeSubprotocols}, nil
+	case bytes.HasPrefix(path, rawPrefix):
 		return endpoint{connRaw, nil}, nil
-	case path == "/echo" && w.s.cfg.Echo.Enabled:
+	case string(path) == "/echo" && w.s.cfg.Echo.Enabled:
 		return endpoint{connEcho, nil}, nil
 	default:
 		return endpoint{}, &http1.Error{

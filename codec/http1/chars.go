@@ -42,6 +42,9 @@ func equalFold(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
 	}
+	if string(b) == s { // as most write what they mean
+		return true
+	}
 	for i := range len(s) {
 		if lower(b[i]) != lower(s[i]) {
 			return false
