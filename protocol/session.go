@@ -19,6 +19,9 @@ type Protocol interface {
 	Goaway(dst []byte, reconnectAfterMillis int) (frames []byte, reason string)
 }
 
+// Published takes a broker's answer that came after Peer.Publish had returned.
+type Published func(p Peer, r pubsub.Receipt, err error)
+
 // Peer is one connection as its protocol sees it. It is good for the call it was handed to.
 //
 // A subscription outlives nothing yet: a session ends with its connection. Sessions that resume will
@@ -39,7 +42,9 @@ type Peer interface {
 	Unsubscribe(topic string) bool
 	Subscriptions(yield func(topic string, at pubsub.Joined))
 	Topics(yield func(topic string)) // Subscriptions by name alone, at no cost
-	// Publish publishes in the connection's name. If it returns pubsub.ErrPending then done is called
-	// later, on the connection's loop, unless the connection is gone by then.
-	Publish(m *pubsub.Publication, done func(Peer, pubsub.Receipt, error)) (pubsub.Receipt, error)
+	// Publish publishes in the connection's name; m is the caller's again when it returns. Where the broker
+	// answers later it calls later and returns pubsub.ErrPending; what later returned is then called on the
+	// connection's loop, unless the connection is gone by then. So a publication that is decided on the spot,
+	// which is what most are, makes no garbage.
+	Publish(m *pubsub.Publication, later func() Published) (pubsub.Receipt, error)
 }

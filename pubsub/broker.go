@@ -10,8 +10,9 @@ var ErrPending = errors.New("pubsub: the broker answers later")
 // then cannot refuse it. What only a node can know (rings, cursors, lag) stays out of it.
 //
 // Publish is called on event loops, so it must not wait. It either decides on the spot (then done is
-// not called), or returns ErrPending and calls done once, from any goroutine. It copies what it keeps of
-// the payload. ErrNoRoom may only be returned on the spot.
+// not called), or returns ErrPending and calls done once, from any goroutine. p is the caller's again when
+// Publish returns: a broker copies what it keeps of it, the payload's bytes included. ErrNoRoom may only be
+// returned on the spot.
 //
 // Interest says that this node has begun, or ceased, to have subscribers of a filter. It is called under
 // a topic's lock and must not call back into the hub.

@@ -14,7 +14,15 @@ var ErrBadFilter = errors.New("pubsub: not a topic filter")
 
 // ValidTopic reports whether name may be a topic: 1 to 255 bytes of UTF-8 without NUL, '+' or '#'.
 func ValidTopic(name string) bool {
-	return validName(name) && !strings.ContainsAny(name, "+#")
+	for i := range len(name) { // once for all; it is on the way of every message
+		switch b := name[i]; {
+		case b == 0 || b == '+' || b == '#':
+			return false
+		case b >= utf8.RuneSelf:
+			return validName(name) && !strings.ContainsAny(name, "+#")
+		}
+	}
+	return name != "" && len(name) <= TopicBytesMax
 }
 
 func validName(name string) bool {

@@ -83,23 +83,46 @@ func (p *peer) Topics(yield func(topic string)) {
 // Publish publishes on the loop. Many small frames can come in one read, so the topic may be full because
 // of this loop alone, which gets no turn before the read is dealt with: it takes what is in flight and
 // tries once more.
-func (p *peer) Publish(m *pubsub.Publication, done func(protocol.Peer, pubsub.Receipt, error)) (pubsub.Receipt, error) {
-	w, handle, generation := p.w, p.c.Handle(), p.c.Generation()
+func (p *peer) Publish(m *pubsub.Publication, later func() protocol.Published) (pubsub.Receipt, error) {
+	w := p.w
 	r, err := pubsub.Receipt{}, w.s.mayPublish(m.Topic)
 	if err == nil {
 		m.Origin = p.ID()
-		later := func(r pubsub.Receipt, err error) {
-			w.loop.Post(func() {
-				if c := w.loop.Conn(handle, generation); c != nil && c.Open() {
-					done(w.peerOf(c), r, err)
-				}
-			})
-		}
-		if r, err = w.s.hub.Publish(m, later); errors.Is(err, pubsub.ErrNoRoom) {
+		a := w.nextAnswer()
+		if r, err = w.s.hub.Publish(m, a.come); errors.Is(err, pubsub.ErrNoRoom) {
 			w.shard.Take()
-			r, err = w.s.hub.Publish(m, later)
+			r, err = w.s.hub.Publish(m, a.come)
+		}
+		if errors.Is(err, pubsub.ErrPending) {
+			a.handle, a.generation, a.published = p.c.Handle(), p.c.Generation(), later()
+			w.answer = nil
 		}
 	}
 	w.counts.publication(p.c.Kind, err)
 	return r, err
+}
+
+// answer is a broker's to a publication that it decides later. Its fields are of the loop.
+type answer struct {
+	handle, generation uint32
+	published          protocol.Published
+
+	come func(pubsub.Receipt, error) // any goroutine
+}
+
+// nextAnswer returns the answer for the next publication. As long as brokers decide on the spot it stays
+// the same one.
+func (w *worker) nextAnswer() *answer {
+	if w.answer == nil {
+		a := &answer{}
+		a.come = func(r pubsub.Receipt, err error) {
+			w.loop.Post(func() { // after the event that published, even if the broker was quicker
+				if c := w.loop.Conn(a.handle, a.generation); c != nil && c.Open() {
+					a.published(w.peerOf(c), r, err)
+				}
+			})
+		}
+		w.answer = a
+	}
+	return w.answer
 }

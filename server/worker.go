@@ -60,6 +60,7 @@ type worker struct {
 	fresh         ws.Endpoint // of connections without one of their own
 	held          int         // bytes of unfinished fragmented messages
 	out           []byte
+	answer        *answer // for the next publication
 
 	counts   workerCounts
 	snapshot atomic.Pointer[workerSnapshot]

@@ -22,6 +22,11 @@ type Protocol struct {
 	req     native.Request
 	results []native.TopicResult
 	out     []byte
+
+	// Of the publication under way; here, so that it makes no garbage.
+	publication pubsub.Publication
+	topic       string                    // the last one; a publisher mostly has one
+	later       func() protocol.Published // answerLater
 }
 
 // Open subscribes to what ?topics= names. There is no ack.
@@ -146,15 +151,25 @@ func (n *Protocol) list(p protocol.Peer) {
 }
 
 func (n *Protocol) publish(p protocol.Peer) {
-	topic := string(n.req.Topic)
-	m := pubsub.Publication{
-		Topic: topic, Content: pubsub.Content(n.req.Content), Payload: n.req.Payload, NoEcho: n.req.NoEcho,
+	if n.topic != string(n.req.Topic) {
+		n.topic = string(n.req.Topic)
 	}
-	id := bytes.Clone(n.req.ID) // the broker may answer after the request is gone
-	r, err := p.Publish(&m, func(p protocol.Peer, r pubsub.Receipt, err error) { n.published(p, id, topic, r, err) })
+	if n.later == nil {
+		n.later = n.answerLater
+	}
+	n.publication = pubsub.Publication{
+		Topic: n.topic, Content: pubsub.Content(n.req.Content), Payload: n.req.Payload, NoEcho: n.req.NoEcho,
+	}
+	r, err := p.Publish(&n.publication, n.later)
 	if !errors.Is(err, pubsub.ErrPending) {
-		n.published(p, id, topic, r, err)
+		n.published(p, n.req.ID, n.topic, r, err)
 	}
+}
+
+// answerLater keeps what the answer needs of a request that will be gone.
+func (n *Protocol) answerLater() protocol.Published {
+	id, topic := bytes.Clone(n.req.ID), n.topic
+	return func(p protocol.Peer, r pubsub.Receipt, err error) { n.published(p, id, topic, r, err) }
 }
 
 func (n *Protocol) published(p protocol.Peer, id []byte, topic string, r pubsub.Receipt, err error) {

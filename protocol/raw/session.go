@@ -53,8 +53,11 @@ func (*Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 		m.Content = pubsub.Text
 	}
 	p.Topics(func(topic string) { m.Topic = topic })
-	_, err := p.Publish(&m, func(p protocol.Peer, _ pubsub.Receipt, err error) { failed(p, m.Topic, err) })
-	failed(p, m.Topic, err)
+	topic := m.Topic
+	_, err := p.Publish(&m, func() protocol.Published {
+		return func(p protocol.Peer, _ pubsub.Receipt, err error) { failed(p, topic, err) }
+	})
+	failed(p, topic, err)
 }
 
 func failed(p protocol.Peer, topic string, err error) {
