@@ -233,7 +233,8 @@ func TestDueIsExact(t *testing.T) {
 		seen[receive(t, called, "a due call")]++
 	}
 	l := p.loops[0]
-	again := l.counts.Turns
+	var again uint64
+	onLoop(t, l, func() { again = l.counts.Turns })
 	eventually(t, l, "two more rounds of the scan", func() bool { return l.counts.Turns > again+3*scansASecond })
 	for h, n := range seen {
 		if n != 1 || h%3 == 0 {
