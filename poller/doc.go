@@ -17,7 +17,7 @@
 //
 // # Writing
 //
-// All that a connection sends goes through one function, a plain write on the non-blocking descriptor.
+// All that a connection sends goes through one function, a plain send(2) on the non-blocking descriptor.
 // While the kernel does not take more the connection is stalled: it holds the rest of one frame and the
 // replies that came since, both bounded, and the handler hears Drained when they are gone. gnet is given
 // nothing to write: its buffer has no bound, its Write closes connections from within, and it does not
