@@ -287,3 +287,23 @@ func TestResultsAreAddedOnlyWhenAsked(t *testing.T) {
 		t.Error("quick runs were added to full ones")
 	}
 }
+
+func TestGoalsAreMet(t *testing.T) {
+	found := summary{3, 2, 1, 3}
+	for _, c := range []struct {
+		what string
+		goal goal
+		met  bool
+	}{
+		{"the median keeps the bound", goal{bound: 2}, true},
+		{"and one round does not", goal{bound: 2, each: true}, false},
+		{"all do", goal{bound: 3, each: true}, true},
+		{"the median reaches the least", goal{bound: 2, least: true}, true},
+		{"and one round does not", goal{bound: 2, least: true, each: true}, false},
+		{"it does not", goal{bound: 2.5, least: true}, false},
+	} {
+		if r := (&reached{c.goal, found}); r.met() != c.met {
+			t.Errorf("%s: met is %v", c.what, r.met())
+		}
+	}
+}

@@ -114,8 +114,8 @@ func (r *Results) table(w *Workload) string {
 			b.WriteString(r.cells(subject{row.server.Name, w.Name}, &w.Metrics[i]))
 		}
 		fmt.Fprintf(&b, " %d |\n", row.runs-row.failed)
-		if n := row.failed + row.faulty; n > 0 {
-			fmt.Fprintf(&remarks, "\n† %s: %d of %d runs failed or had faults: %s\n", row.server.Title, n, row.runs, short(row.why))
+		if row.failed+row.faulty > 0 {
+			remarks.WriteString(row.remark(row.server.Title))
 		}
 		if row.limited*2 > row.runs && !strings.Contains(remarks.String(), "\n\\*") {
 			remarks.WriteString("\n\\* the load client was the limit, not the server: compare CPU.\n")
@@ -125,6 +125,11 @@ func (r *Results) table(w *Workload) string {
 		fmt.Fprintf(&remarks, "\nNot for %s: they have no %s that could be driven.\n", strings.Join(names, ", "), w.Needs)
 	}
 	return b.String() + remarks.String()
+}
+
+// remark says what a reader must know of runs that went wrong.
+func (t *standing) remark(of string) string {
+	return fmt.Sprintf("\n† %s: %d of %d runs failed or had faults: %s\n", of, t.failed+t.faulty, t.runs, short(t.why))
 }
 
 // unable are the servers that were run, but have not what a workload needs.
@@ -217,8 +222,14 @@ func (r *Results) growthTables(img string) string {
 			rule += "---:|"
 		}
 		b.WriteString(rule + "\n")
+		var remarks strings.Builder
 		for _, w := range points {
-			b.WriteString("| " + (&Metric{}).format(w.X) + " |")
+			x, t, mark := (&Metric{}).format(w.X), r.standing(subject{us, w.Name}), ""
+			if t.failed+t.faulty > 0 {
+				mark = " †"
+				remarks.WriteString(t.remark(x + " " + s.title))
+			}
+			b.WriteString("| " + x + mark + " |")
 			for i := range w.Metrics {
 				m := w.Metrics[i]
 				m.Ratio = false
@@ -226,6 +237,7 @@ func (r *Results) growthTables(img string) string {
 			}
 			b.WriteString("\n")
 		}
+		b.WriteString(remarks.String())
 	}
 	return b.String()
 }
