@@ -180,6 +180,17 @@ func made() *Results {
 	return r
 }
 
+func TestAMetricMayBeASum(t *testing.T) {
+	run := Run{Result: json.RawMessage(`{"server":{"rss_grown_bytes":1e6},"generator":{"host_tcp_grown_bytes":2e6}}`)}
+	if v, ok := backlog.value(&run); v != 3 || !ok {
+		t.Errorf("%v, %v; want 3 MB", v, ok)
+	}
+	run.Result = json.RawMessage(`{"server":{"rss_grown_bytes":1e6}}`)
+	if _, ok := backlog.value(&run); ok {
+		t.Error("a sum with a part missing")
+	}
+}
+
 func TestRatioIsTakenWithinRounds(t *testing.T) {
 	got := made().ratio(subject{us, "broadcast-5000"}, subject{Floor, "broadcast-5000"}, &cpu)
 	if want := (summary{2, 1.5, 1, 2}); got != want { // 4/2 and 3/3; the failed round counts for nothing

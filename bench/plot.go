@@ -130,6 +130,14 @@ func (r *Results) lines(of *series, points []Workload) []byte {
 	return s.end()
 }
 
+// tick writes a place on the x axis, shortly.
+func tick(x float64) string {
+	if x >= 10_000 && x == math.Trunc(x/1000)*1000 {
+		return (&Metric{}).format(x/1000) + "k"
+	}
+	return (&Metric{}).format(x)
+}
+
 // panelInset keeps the labels of the first and the last point inside.
 const panelInset = 24
 
@@ -158,7 +166,7 @@ func (r *Results) panel(p *panel, m *Metric, points []Workload) {
 		path += f1(x) + "," + f1(y) + " "
 		fmt.Fprintf(p, `<circle cx="%s" cy="%s" r="3.5" fill="%s"/>`+"\n", f1(x), f1(y), colourOurs)
 		p.text(x, y-7, "middle", "400", colourText, m.format(v.Median))
-		p.text(x, bottom+16, "middle", "400", colourText, (&Metric{}).format(points[i].X))
+		p.text(x, bottom+16, "middle", "400", colourText, tick(points[i].X))
 	}
 	fmt.Fprintf(p, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", path, colourOurs)
 }

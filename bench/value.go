@@ -14,6 +14,10 @@ func (m *Metric) value(r *Run) (float64, bool) {
 		return 0, false
 	}
 	v, ok := lookup(r.Result, m.Path)
+	if m.Plus != "" {
+		more, there := lookup(r.Result, m.Plus)
+		v, ok = v+more, ok && there
+	}
 	if m.Scale != 0 {
 		v *= m.Scale
 	}

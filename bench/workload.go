@@ -41,6 +41,7 @@ type Metric struct {
 	Name   string
 	Title  string  // with the unit
 	Path   string  // where it stands in the result, as in server.rss_samples.0.bytes
+	Plus   string  // of what is added to it; "": nothing
 	Scale  float64 // what to multiply it by; 0: nothing
 	Digits int     // behind the point
 	More   bool    // more is better
@@ -59,7 +60,8 @@ var (
 	p50       = Metric{Name: "p50", Title: "p50 ms", Path: "latency.p50_ms", Digits: 2}
 	p99       = Metric{Name: "p99", Title: "p99 ms", Path: "latency.p99_ms", Digits: 2, Ratio: true}
 	busy      = Metric{Name: "load", Title: "load client busy %", Path: "generator.busy_share.0", Scale: 100}
-	moreRSS   = Metric{Name: "grown", Title: "server's memory grown under load, MB", Path: "server.rss_grown_bytes", Scale: 1e-6, Digits: 1}
+	moreRSS   = Metric{Name: "grown", Title: "server's memory grown, MB", Path: "server.rss_grown_bytes", Scale: 1e-6, Digits: 1}
+	backlog   = Metric{Name: "backlog", Title: "memory grown, server and kernel, MB", Path: moreRSS.Path, Plus: kernel.Path, Scale: 1e-6, Digits: 1}
 	kernel    = Metric{Name: "kernel", Title: "the kernel's, for TCP, MB", Path: "generator.host_tcp_grown_bytes", Scale: 1e-6, Digits: 1}
 	told      = Metric{Name: "told", Title: "messages told of as left out", Path: "verdict.told"}
 	lost      = Metric{Name: "lost", Title: "lost without a word", Path: "verdict.lost"}
@@ -139,7 +141,7 @@ var compared = []Workload{
 			"read and 10 % read a tenth, for 30 s: 6,000 messages, more than a server's default bounds may hold for them. Then they read again.",
 		Args:    behindArgs(30 * time.Second),
 		Limit:   2 * time.Minute,
-		Metrics: []Metric{p99, cpu, moreRSS, kernel, told, lost, behind, dropped},
+		Metrics: []Metric{backlog, moreRSS, kernel, p99, cpu, told, lost, behind, dropped},
 	},
 	{
 		Name: "handshake", Title: "Handshakes", Set: Compare, Needs: needTopics,
