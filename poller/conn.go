@@ -14,8 +14,16 @@ const (
 	dead                   // closed by the system; Handler.Closed is still to be called
 )
 
-// Conn is one connection. It belongs to its loop. All are kept in slabs, so a Conn is 72 bytes and a
-// pointer to one stays good until Handler.Closed returns; Handle and Generation name it for longer.
+// marks are what is true of few connections.
+type marks uint8
+
+const (
+	markHeard  marks = 1 << iota // the peer will send nothing more
+	markPaused                   // not read from until its replies are gone
+)
+
+// Conn is one connection. It belongs to its loop. All are kept in slabs, so a Conn is 64 bytes, one line of
+// the cache, and a pointer to one stays good until Handler.Closed returns; Handle and Generation name it for longer.
 type Conn struct {
 	gc   gnet.Conn
 	loop *Loop
@@ -28,12 +36,11 @@ type Conn struct {
 	input  uint32 // what Data has not used yet, in loop.inputs
 	stall  uint32 // what the kernel has not taken yet, in loop.stalls
 	state  state
-	heard  bool // the peer will send nothing more
-	paused bool // not read from until its replies are gone
+	marks  marks
 
 	// The handler's own; zero in Open.
 	Kind, Flags uint8
-	User        [3]uint32
+	User        [2]uint32
 }
 
 // Loop is the loop that the connection belongs to.
@@ -88,7 +95,7 @@ func (c *Conn) InputKept() bool { return c.input != 0 }
 // PeerDone says that the peer has announced its end: after Finish the connection is closed as soon as all
 // is sent, without waiting for the peer to do it first.
 func (c *Conn) PeerDone() {
-	c.heard = true
+	c.marks |= markHeard
 	if c.state == lingering {
 		c.Close()
 	}

@@ -152,10 +152,10 @@ func TestWriteAfterCloseWritesToNobody(t *testing.T) {
 
 func TestSlotsAreUsedAgainWithANewGeneration(t *testing.T) {
 	p := serve(t, &hooks{opened: func(c *Conn) {
-		if c.User != [3]uint32{} || c.Kind != 0 || c.Flags != 0 {
+		if c.User != [2]uint32{} || c.Kind != 0 || c.Flags != 0 {
 			t.Error("Opened with what another connection left")
 		}
-		c.User, c.Kind, c.Flags = [3]uint32{1, 2, 3}, 4, 5
+		c.User, c.Kind, c.Flags = [2]uint32{1, 2}, 4, 5
 		c.SetDue(1 << 30)
 	}})
 	l := p.loops[0]

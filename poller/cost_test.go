@@ -49,6 +49,9 @@ func TestIdleConnectionCost(t *testing.T) {
 			t.Errorf("%d connections, %d inputs, %d stalls", l.Len(), l.inputs.Len(), l.stalls.Len())
 		}
 	})
+	if size := unsafe.Sizeof(Conn{}); size != 64 {
+		t.Errorf("a Conn is %d bytes, and so not one line of the cache", size)
+	}
 	each := both - alone
 	t.Logf("%.0f bytes of heap a connection, %d of them ours", each, unsafe.Sizeof(Conn{}))
 	if each > heapBytesMax || each < 100 {

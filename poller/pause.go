@@ -24,17 +24,17 @@ func (c *Conn) Congested() bool {
 // pause stops reading. gnet has no call for that, so the socket's entry in the loop's epoll set is changed
 // under it; gnet itself changes it only for output, of which it has none. Errors and resets are still seen.
 func (c *Conn) pause() {
-	if !c.paused && c.setEvents(0) == nil {
-		c.paused = true
+	if c.marks&markPaused == 0 && c.setEvents(0) == nil {
+		c.marks |= markPaused
 	}
 }
 
 // resume reads again.
 func (c *Conn) resume() {
-	if !c.paused {
+	if c.marks&markPaused == 0 {
 		return
 	}
-	c.paused = false
+	c.marks &^= markPaused
 	if err := c.setEvents(readEvents); err != nil {
 		c.Close()
 	}

@@ -386,7 +386,7 @@ func TestSenderThatDoesNotReadIsPaused(t *testing.T) {
 	l := p.loops[0]
 	eventually(t, l, "the connection is paused", func() bool {
 		paused := false
-		l.Each(0, func(c *Conn) bool { paused = c.paused; return true })
+		l.Each(0, func(c *Conn) bool { paused = c.marks&markPaused != 0; return true })
 		return paused
 	})
 	got := make([]byte, size)

@@ -94,7 +94,7 @@ func (c *Conn) endOutput() {
 	if c.state != finishing {
 		return
 	}
-	if c.heard {
+	if c.marks&markHeard != 0 {
 		c.Close()
 		return
 	}

@@ -33,7 +33,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		w.event(c, &ev)
 	}
 	w.keepEndpoint(c, ep)
-	if (used < len(p) || c.User[userEndpoint] != 0) && w.unfinished() > w.unfinishedMax {
+	if (used < len(p) || c.Flags&flagFragments != 0) && w.unfinished() > w.unfinishedMax {
 		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
 		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
 	}
@@ -44,8 +44,8 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 func (w *worker) unfinished() int { return w.loop.InputBytes() + w.held }
 
 func (w *worker) heldBy(c *poller.Conn) int {
-	if h := c.User[userEndpoint]; h != 0 {
-		return w.endpoints.At(h).Held()
+	if c.Flags&flagFragments != 0 {
+		return w.endpoints[c.Handle()].Held()
 	}
 	return 0
 }
@@ -53,28 +53,30 @@ func (w *worker) heldBy(c *poller.Conn) int {
 // endpoint returns the connection's own endpoint, or a fresh one that all others share. It is used where it
 // stands: a copy would own the same buffer, and after a panic both would give it back.
 func (w *worker) endpoint(c *poller.Conn) *ws.Endpoint {
-	if h := c.User[userEndpoint]; h != 0 {
-		return w.endpoints.At(h)
+	if c.Flags&flagFragments != 0 {
+		return w.endpoints[c.Handle()]
 	}
 	w.fresh.Release() // of what a panic may have left in it
-	return &w.fresh
+	return w.fresh
 }
 
 // keepEndpoint gives a connection an endpoint of its own only while a fragmented message is under way.
 func (w *worker) keepEndpoint(c *poller.Conn, ep *ws.Endpoint) {
-	h := c.User[userEndpoint]
 	if !c.Open() {
 		ep.Release()
 	}
-	switch idle := ep.Idle(); {
-	case idle && h != 0:
-		w.endpoints.Free(h)
-		c.User[userEndpoint] = 0
-	case !idle && h == 0:
-		h = w.endpoints.New()
-		c.User[userEndpoint] = h
-		*w.endpoints.At(h), w.fresh = w.fresh, ws.Endpoint{}
+	switch idle, own := ep.Idle(), c.Flags&flagFragments != 0; {
+	case idle && own:
+		w.dropEndpoint(c)
+	case !idle && !own:
+		w.endpoints[c.Handle()], w.fresh = ep, new(ws.Endpoint)
+		c.Flags |= flagFragments
 	}
+}
+
+func (w *worker) dropEndpoint(c *poller.Conn) {
+	delete(w.endpoints, c.Handle())
+	c.Flags &^= flagFragments
 }
 
 func (w *worker) event(c *poller.Conn, ev *ws.Event) {
@@ -205,10 +207,10 @@ func (w *worker) closed(c *poller.Conn) {
 	if id := c.User[userSubscriber]; id != 0 {
 		w.shard.Remove(pubsub.SubscriberID(id))
 	}
-	if h := c.User[userEndpoint]; h != 0 {
+	if c.Flags&flagFragments != 0 {
 		w.held -= w.heldBy(c)
-		w.endpoints.At(h).Release()
-		w.endpoints.Free(h)
+		w.endpoints[c.Handle()].Release()
+		w.dropEndpoint(c)
 	}
 	w.dismiss(c)
 }

@@ -143,7 +143,7 @@ func (w *worker) leave(c *poller.Conn) {
 	if id := c.User[userSubscriber]; id != 0 {
 		w.shard.Remove(pubsub.SubscriberID(id))
 	}
-	c.User = [3]uint32{}
+	c.User = [2]uint32{}
 	w.dismiss(c)
 }
 

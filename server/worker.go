@@ -5,7 +5,6 @@ import (
 
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/ws"
-	"github.com/megawire/megawire/internal/slab"
 	"github.com/megawire/megawire/poller"
 	"github.com/megawire/megawire/protocol"
 	"github.com/megawire/megawire/protocol/echo"
@@ -33,15 +32,15 @@ const (
 // What Conn.User holds.
 const (
 	userSubscriber = iota // pubsub.SubscriberID, 0 before the first subscription
-	userEndpoint          // the endpoint in worker.endpoints while a fragmented message is under way
 	userWord              // the protocol's own
 )
 
 // What Conn.Flags says.
 const (
-	flagPinged uint8 = 1 << iota // a ping is out
-	flagClosed                   // the close was counted, with its code
-	flagBroken                   // the peer broke a rule: where its next frame begins is not known
+	flagPinged    uint8 = 1 << iota // a ping is out
+	flagClosed                      // the close was counted, with its code
+	flagBroken                      // the peer broke a rule: where its next frame begins is not known
+	flagFragments                   // a fragmented message is under way: worker.endpoints has what came of it
 )
 
 // worker is one event loop's part of the server. All its methods belong to that loop.
@@ -55,10 +54,10 @@ type worker struct {
 	request   http1.Request
 	limits    ws.Limits
 
-	unfinishedMax int // bytes of all unfinished messages of this loop
-	endpoints     slab.Slab[ws.Endpoint]
-	fresh         ws.Endpoint // of connections without one of their own
-	held          int         // bytes of unfinished fragmented messages
+	unfinishedMax int                     // bytes of all unfinished messages of this loop
+	endpoints     map[uint32]*ws.Endpoint // by handle; of few connections, so they have no place in Conn
+	fresh         *ws.Endpoint            // of connections without one of their own
+	held          int                     // bytes of unfinished fragmented messages
 	out           []byte
 	answer        *answer // for the next publication
 
@@ -70,6 +69,7 @@ type worker struct {
 func newWorker(s *Server, l *poller.Loop) *worker {
 	w := &worker{
 		s: s, loop: l, unfinishedMax: int(s.cfg.Limits.UnfinishedBytes) / len(s.poller.Loops()),
+		endpoints: make(map[uint32]*ws.Endpoint), fresh: new(ws.Endpoint),
 		limits: ws.Limits{MessageBytesMax: int(s.cfg.Limits.MessageBytes), FragmentsMax: s.cfg.Limits.Fragments},
 		protocols: [connKinds]protocol.Protocol{
 			connNative: &native.Protocol{}, connRaw: &raw.Protocol{}, connEcho: &echo.Protocol{},
