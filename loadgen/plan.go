@@ -55,6 +55,10 @@ const (
 	RateMax         = 100e6 // messages a second
 )
 
+// slowReceiveBuffer leaves the backlog of those who do not read to the server, and room for a whole segment: with a window
+// below it the server's kernel waits for its persist timer before each, and they would never catch up.
+const slowReceiveBuffer = 16 << 10
+
 // Plan is what to run. The zero value of a field takes the default that Defaults gives for it, where there is one.
 type Plan struct {
 	Workload Workload `json:"workload"`
@@ -115,7 +119,7 @@ func Defaults(w Workload) Plan {
 	case Ticker, Slow:
 		p.Connections, p.Topics, p.Subscriptions, p.DeliveryRate = 5000, 1000, 20, 100_000
 		if w == Slow {
-			p.Stalled, p.SlowShare, p.ReceiveBuffer = 0.05, 0.05, 4096
+			p.Stalled, p.SlowShare, p.ReceiveBuffer = 0.05, 0.05, slowReceiveBuffer
 		}
 	case Echo:
 		p.URL, p.Topics, p.Subscriptions = "ws://127.0.0.1:8080/echo", 0, 0
