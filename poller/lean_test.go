@@ -59,15 +59,16 @@ func TestAddressIsGoneAfterAReset(t *testing.T) {
 	})
 }
 
+// Only their fields' names and types matter.
 type (
 	knownConn struct {
-		fd         int
-		remote     unix.Sockaddr
-		remoteAddr net.Addr
+		_          int
+		remote     unix.Sockaddr //nolint:unused // found by its name
+		remoteAddr net.Addr      //nolint:unused // likewise
 	}
 	otherConn struct {
-		remote     unix.Sockaddr
-		remoteAddr *net.TCPAddr
+		remote     unix.Sockaddr //nolint:unused // found by its name
+		remoteAddr *net.TCPAddr  //nolint:unused // of another type
 	}
 )
 

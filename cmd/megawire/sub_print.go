@@ -33,8 +33,12 @@ type printer struct {
 }
 
 // run prints until the count is reached, ctx ends or the client does.
-func (p *printer) run(ctx context.Context) error {
-	defer p.out.Flush()
+func (p *printer) run(ctx context.Context) (err error) {
+	defer func() {
+		if failed := p.out.Flush(); err == nil && failed != nil {
+			err = fmt.Errorf("writing: %w", failed)
+		}
+	}()
 	for {
 		e, err := p.client.Next(ctx)
 		if err != nil {

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -54,7 +55,7 @@ func ParseRequest(src []byte, r *Request) *Error {
 	if end < 0 || skipSpace(src, end) != len(src) {
 		err := Check(src, 1)
 		switch {
-		case end == tooDeep || err == ErrTooDeep:
+		case end == tooDeep || errors.Is(err, ErrTooDeep):
 			_ = r.identify(&m) // for the id, where it came before what is too deep
 			return badRequest("nested deeper than " + strconv.Itoa(DepthMax) + " levels")
 		case err == nil:

@@ -83,7 +83,7 @@ func levels(t *testing.T, text []byte) int {
 	deepest, depth := 0, 0
 	for {
 		token, err := d.Token()
-		if err == io.EOF { //nolint:errorlint // the decoder's own
+		if err == io.EOF {
 			return deepest
 		}
 		if err != nil {

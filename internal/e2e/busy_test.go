@@ -114,7 +114,7 @@ func (p *peer) comeAndGo(topics []string, messages int) error {
 	}
 	var a ack
 	if err := json.Unmarshal(text, &a); err != nil || a.Op != "ok" || len(a.Topics) != len(topics) {
-		return fmt.Errorf("got %s instead of the answer to a subscribe, error %v", text, err)
+		return fmt.Errorf("got %s instead of the answer to a subscribe, error %w", text, err)
 	}
 	next := map[string]uint64{}
 	for _, r := range a.Topics {

@@ -105,7 +105,7 @@ func (c *capture) body(pace float64) io.Reader {
 	go func() {
 		start := time.Now()
 		for i, line := range c.lines {
-			time.Sleep(time.Until(start.Add(time.Duration(float64(c.at[i]) / pace))))
+			<-time.After(time.Until(start.Add(time.Duration(float64(c.at[i]) / pace)))) // the capture's own pace
 			if _, err := w.Write(line); err != nil {
 				return // the reader has gone, and says why
 			}
@@ -185,7 +185,7 @@ func (p *peer) followRaw(c *capture, topic string) error {
 	for i := 0; ; i++ {
 		op, payload, err := p.next()
 		if err != nil || op != opText {
-			return fmt.Errorf("%s, message %d: opcode %#x, error %v", topic, i+1, op, err)
+			return fmt.Errorf("%s, message %d: opcode %#x, error %w", topic, i+1, op, err)
 		}
 		if end, err := c.judge(topic, i, payload); end || err != nil {
 			return err

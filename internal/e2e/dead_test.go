@@ -55,7 +55,7 @@ func TestHeartbeat(t *testing.T) {
 				if err == nil && op == opClose && bytes.HasPrefix(payload, []byte{4004 >> 8, 4004 & 0xFF}) {
 					gone <- nil
 				} else {
-					gone <- fmt.Errorf("opcode %#x, %q, error %v; want pings, then a close with 4004", op, payload, err)
+					gone <- fmt.Errorf("opcode %#x, %q, error %w; want pings, then a close with 4004", op, payload, err)
 				}
 				return
 			}

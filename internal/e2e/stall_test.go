@@ -151,7 +151,7 @@ func (p *peer) account(topics []string) (missing map[string]uint64, err error) {
 			continue
 		}
 		if err != nil || op != opText {
-			return nil, fmt.Errorf("opcode %#x, error %v; next would be %v", op, err, next)
+			return nil, fmt.Errorf("opcode %#x, error %w; next would be %v", op, err, next)
 		}
 		m, ok := cutMessage(text)
 		if !ok {

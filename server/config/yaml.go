@@ -17,7 +17,8 @@ import (
 func oneDocument(data []byte) error {
 	var first, second yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
-	if d.Decode(&first) != nil || errors.Is(d.Decode(&second), io.EOF) {
+	one := d.Decode(&first) == nil
+	if !one || errors.Is(d.Decode(&second), io.EOF) {
 		return nil
 	}
 	where := ""
