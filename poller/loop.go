@@ -21,7 +21,8 @@ type Loop struct {
 	postMu  sync.Mutex
 	posted  []func()
 	closed  bool // by postMu: the loop has ended
-	counted atomic.Pointer[Counts]
+	countMu sync.Mutex
+	counted Counts // by countMu
 
 	// Of the engine.
 	engine   gnet.Engine   // read after ready
@@ -110,14 +111,14 @@ func (l *Loop) Len() int { return l.conns.Len() }
 // publishCounts lets other goroutines see the counts.
 func (l *Loop) publishCounts() {
 	l.counts.Connections, l.counts.StalledNo = int64(l.conns.Len()), int64(l.stalls.Len())
-	snapshot := l.counts
-	l.counted.Store(&snapshot)
+	l.countMu.Lock()
+	defer l.countMu.Unlock()
+	l.counted = l.counts // in place: ticks are to make no garbage
 }
 
 // Counts is a snapshot, at most a tenth of a second old. Any goroutine.
 func (l *Loop) Counts() Counts {
-	if c := l.counted.Load(); c != nil {
-		return *c
-	}
-	return Counts{}
+	l.countMu.Lock()
+	defer l.countMu.Unlock()
+	return l.counted
 }

@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"maps"
+	"sync"
 	"sync/atomic"
 
 	"github.com/megawire/megawire/codec/codes"
@@ -56,7 +58,10 @@ type workerCounts struct {
 	upgrades map[string]uint64 // refused ones, by code of ours
 }
 
+// workerSnapshot is what a loop last said of itself. It is written in place: ticks are to make no garbage, which
+// would be all that an idle server's heap grows by.
 type workerSnapshot struct {
+	mu sync.Mutex
 	workerCounts
 	shard pubsub.Counts
 }
@@ -101,18 +106,24 @@ func (c *workerCounts) publication(kind uint8, err error) {
 
 // tick comes ten times a second.
 func (w *worker) tick() {
-	s := &workerSnapshot{workerCounts: w.counts, shard: w.shard.Counts()}
-	s.closes, s.upgrades = cloneCounts(s.closes), cloneCounts(s.upgrades)
-	w.snapshot.Store(s)
+	w.snapshot.take(w.counts, w.shard.Counts())
 	w.drainSome()
 }
 
-func cloneCounts[K comparable](m map[K]uint64) map[K]uint64 {
-	c := make(map[K]uint64, len(m))
-	for k, v := range m {
-		c[k] = v
+func (s *workerSnapshot) take(c workerCounts, shard pubsub.Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.closes, c.upgrades = copyCounts(s.closes, c.closes), copyCounts(s.upgrades, c.upgrades)
+	s.workerCounts, s.shard = c, shard
+}
+
+// copyCounts brings dst up to src, which has all its keys; dst is made if there is something to copy.
+func copyCounts[K comparable](dst, src map[K]uint64) map[K]uint64 {
+	if dst == nil && len(src) > 0 {
+		dst = make(map[K]uint64, len(src))
 	}
-	return c
+	maps.Copy(dst, src)
+	return dst
 }
 
 // stats adds up the loops' snapshots, which are at most a tenth of a second old.
@@ -133,9 +144,7 @@ func (s *Server) stats() admin.Stats {
 	}
 	for _, w := range s.workers {
 		addLoop(&st, w.loop.Counts())
-		if snap := w.snapshot.Load(); snap != nil {
-			addWorker(&st, snap)
-		}
+		addWorker(&st, &w.snapshot)
 	}
 	return st
 }
@@ -153,6 +162,8 @@ func addLoop(st *admin.Stats, c poller.Counts) {
 }
 
 func addWorker(st *admin.Stats, s *workerSnapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	st.Subscriptions += s.shard.Subscriptions
 	st.Deliveries += s.shard.Deliveries
 	st.Batches += s.shard.Batches

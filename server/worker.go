@@ -1,8 +1,6 @@
 package server
 
 import (
-	"sync/atomic"
-
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/poller"
@@ -62,7 +60,7 @@ type worker struct {
 	answer        *answer // for the next publication
 
 	counts   workerCounts
-	snapshot atomic.Pointer[workerSnapshot]
+	snapshot workerSnapshot
 	drain    drain
 }
 
