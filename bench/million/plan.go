@@ -22,14 +22,14 @@ type Plan struct {
 func Defaults() Plan {
 	return Plan{
 		Connections: 1_000_000, Broadcasts: 3, Give: 15 * time.Minute, Payload: 128, Connecting: 512,
-		Open: 20 * time.Minute,
+		Open: 40 * time.Minute,
 	}
 }
 
 // Of the heartbeat.
 const (
 	pingDefault   = 25 * time.Second // the server's own
-	guestPings    = 3000             // pings a second that a guest is good for, its system calls being some ten times as dear
+	guestPings    = 1500             // pings a second that a guest is good for beside connecting, its system calls being some ten times as dear
 	holdAfterPing = 20 * time.Second
 )
 

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&plan.Open, "open", plan.Open, "how long connecting may take")
 	memory := flags.Int("memory", 0, "`MB` of memory of a guest; 0: what the connections need")
 	force := flags.String("where", "", "direct or guest; empty: direct where the host's limits allow it")
-	limit := flags.Duration("limit", 45*time.Minute, "when to give up")
+	limit := flags.Duration("limit", 75*time.Minute, "when to give up")
 	bin := flags.String("bin", "bin", "`folder` of the programs")
 	out := flags.String("out", "", "`folder` for the results; empty: bench/results/million-DATE-HOST")
 	_ = flags.Parse(args) // ExitOnError
