@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/codec/ws"
@@ -10,8 +12,12 @@ import (
 
 // opened begins a connection's life: it has so long to send its request.
 func (w *worker) opened(c *poller.Conn) {
-	c.SetDue(w.loop.Seconds() + seconds(w.s.cfg.Limits.HandshakeTimeout))
+	c.SetDue(w.after(w.s.cfg.Limits.HandshakeTimeout))
 }
+
+// after is the first loop second by which d has passed: the second under way does not count, or a deadline would
+// come early by what is gone of it.
+func (w *worker) after(d time.Duration) uint32 { return w.loop.Seconds() + seconds(d) + 1 }
 
 // data takes what came: first an upgrade request, then frames.
 func (w *worker) data(c *poller.Conn, p []byte) (used int) {
@@ -179,7 +185,7 @@ func (w *worker) due(c *poller.Conn) {
 		w.send(c, pingFrame)
 	}
 	c.Flags |= flagPinged
-	c.SetDue(w.loop.Seconds() + timeout)
+	c.SetDue(w.after(hb.PongTimeout))
 }
 
 // giveUp ends a connection without signs of life. One that does not take our bytes was not asked for a pong

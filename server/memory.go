@@ -106,12 +106,13 @@ const (
 	trimSeconds  = 30 // between two
 )
 
-// crowd tells when a crowd of connections has come or gone, and what it has left can be given back. Who
+// crowd tells when a crowd of connections has come or gone, or both, and what it has left can be given back. Who
 // comes while another goes uses what that one has left, so only their sum counts.
 type crowd struct {
 	connections int // a second ago
 	quiet       int // seconds
 	trimmed     int // connections when it was last told
+	peak        int // the most since then: a crowd that has come and gone in between leaves as much
 	trimmedAt   int64
 	told        bool
 }
@@ -122,12 +123,13 @@ func (c *crowd) settled(second int64, connections int) bool {
 	} else {
 		c.quiet++
 	}
-	c.connections = connections
+	c.connections, c.peak = connections, max(c.peak, connections)
+	moved := max(distance(connections, c.trimmed), c.peak-connections)
 	if c.quiet < quietSeconds || c.told && second-c.trimmedAt < trimSeconds ||
-		distance(connections, c.trimmed) < max(connections/crowdShare, c.trimmed/crowdShare, crowdMin) {
+		moved < max(c.peak/crowdShare, c.trimmed/crowdShare, crowdMin) {
 		return false
 	}
-	c.trimmed, c.trimmedAt, c.told = connections, second, true
+	c.trimmed, c.peak, c.trimmedAt, c.told = connections, connections, second, true
 	return true
 }
 

@@ -70,6 +70,7 @@ func TestCrowdSettles(t *testing.T) {
 		{"and some of it goes, within its tenth", append(append([]int{}, steady(15000, 50)...), steady(13600, 50)...), []int{2}},
 		{"and goes", append(steady(15000, 50), steady(0, 100)...), []int{2, 52}},
 		{"and goes at once: not so soon again", append(steady(15000, 5), steady(0, 100)...), []int{2, 32}},
+		{"and goes before it was quiet", append([]int{200, 200, 200, 3000, 6200, 3000}, steady(200, 100)...), []int{8}},
 		{"it comes on and on", growing(1500, 100), nil},
 		{"it grows by a trickle", growing(10, 120), []int{99}},
 	} {
