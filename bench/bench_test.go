@@ -313,8 +313,11 @@ func TestGoalsAreMet(t *testing.T) {
 		{"and one round does not", goal{bound: 2, least: true, each: true}, false},
 		{"it does not", goal{bound: 2.5, least: true}, false},
 	} {
-		if r := (&reached{c.goal, found}); r.met() != c.met {
+		if r := (&reached{goal: c.goal, found: found}); r.met() != c.met {
 			t.Errorf("%s: met is %v", c.what, r.met())
 		}
+	}
+	if r := (&reached{goal: goal{bound: 3, each: true}, found: found, failed: 1}); r.met() {
+		t.Error("a round that failed has kept it")
 	}
 }

@@ -40,10 +40,14 @@ var goals = []goal{
 // reached is a goal and what came of it.
 type reached struct {
 	goal
-	found summary
+	found  summary
+	failed int // rounds without a figure
 }
 
 func (g *reached) met() bool {
+	if g.each && g.failed > 0 {
+		return false
+	}
 	low, high := g.found.Median, g.found.Median
 	if g.each {
 		low, high = g.found.Low, g.found.High
@@ -79,7 +83,7 @@ func (r *Results) judge() []reached {
 		if g.of != (subject{}) {
 			found = r.ratio(s, g.of, m)
 		}
-		all = append(all, reached{g, found})
+		all = append(all, reached{g, found, r.standing(s).failed})
 	}
 	return all
 }

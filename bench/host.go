@@ -58,6 +58,21 @@ func (h *Host) continues(before *Host) error {
 	if len(before.Parts) > 0 && before.Parts[0].Quick != h.Parts[0].Quick {
 		return errors.New("quick runs and full ones are not to be mixed")
 	}
+	if before.MemoryMB != h.MemoryMB || !maps.Equal(before.Sysctl, h.Sysctl) {
+		return errors.New("its results are of this host with other settings or another amount of memory")
+	}
+	for _, part := range before.Parts {
+		for name, sum := range h.Parts[0].Binaries {
+			if was, ok := part.Binaries[name]; ok && was != sum {
+				return fmt.Errorf("its results are of another build of %s; one median is not to span both", name)
+			}
+		}
+	}
+	for name, version := range h.Versions {
+		if was, ok := before.Versions[name]; ok && was != version {
+			return fmt.Errorf("its results are of %s %s; this is %s", name, was, version)
+		}
+	}
 	h.Parts = slices.Concat(before.Parts, h.Parts)
 	versions := maps.Clone(before.Versions)
 	maps.Copy(versions, h.Versions)

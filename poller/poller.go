@@ -125,6 +125,7 @@ func (p *Poller) start(ctx context.Context) error {
 		}
 	}
 	p.started = true
+	p.tellTime() // it stood still since New: deadlines would be as old
 	for _, l := range p.loops {
 		go l.run()
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -295,4 +296,21 @@ func TestWakeBeforeStartIsRemembered(t *testing.T) {
 	defer stop(t, p)
 	receive(t, turned, "the turn")
 	receive(t, posted, "the function posted before Start")
+}
+
+// TestClockStartsWithTheLoops: however long ago the poller was made, a deadline counts from now.
+func TestClockStartsWithTheLoops(t *testing.T) {
+	p, err := New(options(&hooks{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.born = p.born.Add(-time.Minute)
+	tick := p.loops[0].Seconds()
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, p)
+	if now := p.loops[0].Seconds(); now < tick+60 {
+		t.Errorf("second %d a minute after second %d", now, tick)
+	}
 }

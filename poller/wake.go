@@ -56,7 +56,7 @@ func disguise(eventfd int) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = unix.Close(fds[0])
+	defer unix.Close(fds[0]) // not before: the other end must have a peer to name
 	f := os.NewFile(uintptr(fds[1]), "wake")
 	socket, err := net.FileConn(f) // a duplicate
 	_ = f.Close()

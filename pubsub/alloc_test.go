@@ -7,6 +7,7 @@ package pubsub
 import (
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // TestDeliveriesDoNotAllocate: what a message allocates does not depend on how many it goes to.
@@ -51,5 +52,18 @@ func TestCoalescingDoesNotAllocate(t *testing.T) {
 	t.Logf("%.2f allocations a message with 200 deliveries", n)
 	if n > 0.5 {
 		t.Errorf("%.2f allocations a message", n)
+	}
+}
+
+// TestLines: what a delivery touches far from all else is whole lines of the cache.
+func TestLines(t *testing.T) {
+	if size := unsafe.Sizeof(span{}); size != 128 {
+		t.Errorf("a span is %d bytes, not two lines", size)
+	}
+	if used := unsafe.Offsetof(span{}.first); used > 64 {
+		t.Errorf("what a write reads of a span ends at byte %d, beyond its first line", used)
+	}
+	if size := unsafe.Sizeof(noteBlock{}); size != 64 {
+		t.Errorf("a note block is %d bytes, not one line", size)
 	}
 }

@@ -27,7 +27,7 @@ type Publication struct {
 
 	Origin  ClientID   // the publishing client, 0 if it is none
 	NoEcho  bool       // Origin does not get its own message
-	Exclude []ClientID // clients that do not get the message; the slice is kept
+	Exclude []ClientID // clients that do not get the message; the slice itself is kept and must not change
 }
 
 // Receipt says where a publication went.

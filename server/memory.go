@@ -35,6 +35,8 @@ func (s *Server) keepMemory(ctx context.Context) {
 	if operatorsMemory() {
 		return
 	}
+	before := debug.SetGCPercent(s.memory.percent)
+	defer debug.SetGCPercent(before)
 	debug.FreeOSMemory() // what the start has left; the collector makes its tables now, not in the first crowd
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -67,30 +69,33 @@ const (
 	garbageBytesMin = 32 << 20
 	// garbageShare is the part of a larger heap that it may grow to.
 	garbageShare = 16
-	// oftenSeconds is from when on collections come too close: each marks all that lives.
+	// oftenSeconds is from when on collections come too close: each marks all that lives. After calmSeconds
+	// without one half the room would do as well; so much more than twice oftenSeconds, lest it swing.
 	oftenSeconds = 5
+	calmSeconds  = 20
 )
 
 // headRoom decides how much garbage may grow beside what lives.
 type headRoom struct {
 	cycles uint64 // collections seen
 	at     int64  // the second in which the last of them was
+	calm   int64  // since when the room was larger than it need be: the last collection, or the last time it was halved
 	factor uint64 // by which the room is larger, since collections come too close; 0 is 1
 }
 
 // percent is the GC percent for so many live bytes after so many collections.
 func (r *headRoom) percent(second int64, live, cycles uint64) int {
-	collected, often := cycles != r.cycles, second-r.at < oftenSeconds
-	switch {
-	case collected && often:
-		r.factor = min(2*max(r.factor, 1), garbageShare)
-	case !collected && !often:
-		r.factor = 1
+	r.factor = max(r.factor, 1)
+	switch collected := cycles != r.cycles; {
+	case collected:
+		if second-r.at < oftenSeconds {
+			r.factor = min(2*r.factor, garbageShare)
+		}
+		r.cycles, r.at, r.calm = cycles, second, second
+	case second-r.calm >= calmSeconds:
+		r.factor, r.calm = max(r.factor/2, 1), second
 	}
-	if collected {
-		r.cycles, r.at = cycles, second
-	}
-	room := max(live/garbageShare, garbageBytesMin) * max(r.factor, 1)
+	room := max(live/garbageShare, garbageBytesMin) * r.factor
 	if room >= live {
 		return 100
 	}

@@ -43,12 +43,49 @@ func TestHeadRoomGrowsWhereCollectionsComeTooClose(t *testing.T) {
 		{15, 6, 50},
 		{16, 7, 100},
 		{17, 8, 100},
-		{21, 8, 100},
-		{22, 8, 6},
+		{36, 8, 100},
+		{37, 8, 50},
+		{56, 8, 50},
+		{57, 8, 25},
+		{60, 9, 25}, // the first after long
+		{64, 10, 50},
+		{200, 11, 50},
 	} {
 		if got := r.percent(step.second, live, step.cycles); got != step.want {
 			t.Errorf("second %d, %d collections: %d, want %d", step.second, step.cycles, got, step.want)
 		}
+	}
+}
+
+// TestHeadRoomSettles: whatever the garbage, the percent stops changing, and a server with more of it is
+// collected about as often at least.
+func TestHeadRoomSettles(t *testing.T) {
+	const live, minutes = 4 << 30, 10
+	last := 0
+	for _, perSecond := range []uint64{10 << 20, 50 << 20, 100 << 20, 300 << 20, 500 << 20, 700 << 20, 1 << 30, 2 << 30} {
+		var r headRoom
+		garbage, cycles, changes, collections := uint64(0), uint64(0), 0, 0
+		percent := r.percent(0, live, 0)
+		for second := int64(1); second <= 60*minutes; second++ {
+			for garbage += perSecond; garbage >= live*uint64(percent)/100; cycles++ {
+				garbage -= live * uint64(percent) / 100
+				if second > 60 {
+					collections++
+				}
+			}
+			p := r.percent(second, live, cycles)
+			if p != percent && second > 60 {
+				changes++
+			}
+			percent = p
+		}
+		if changes > 4 {
+			t.Errorf("%d MiB a second: the percent changed %d times", perSecond>>20, changes)
+		}
+		if 2*collections < last {
+			t.Errorf("%d MiB a second: %d collections, but for less garbage %d", perSecond>>20, collections, last)
+		}
+		last = max(last, collections)
 	}
 }
 

@@ -111,7 +111,9 @@ func (w *worker) tick() {
 }
 
 func (s *workerSnapshot) take(c workerCounts, shard pubsub.Counts) {
-	s.mu.Lock()
+	if !s.mu.TryLock() {
+		return // a loop waits for nobody; the next tick is a tenth of a second away
+	}
 	defer s.mu.Unlock()
 	c.closes, c.upgrades = copyCounts(s.closes, c.closes), copyCounts(s.upgrades, c.upgrades)
 	s.workerCounts, s.shard = c, shard
