@@ -22,8 +22,8 @@ type addressCopies struct {
 
 // findAddressCopies is called for the loop's first connection.
 func (l *Loop) findAddressCopies(gc gnet.Conn) {
-	if l.copies = addressCopiesOf(reflect.TypeOf(gc)); l.copies.conn == nil {
-		l.poller.o.Logger.Debug("gnet's connections are not the known ones: they keep their peers' addresses, 80 bytes each")
+	if l.copies = addressCopiesOf(reflect.TypeOf(gc)); l.copies.conn == nil && l.index == 0 { // one word for all loops
+		l.poller.o.Logger.Warn("gnet's connections are not the known ones: they keep their peers' addresses, 80 bytes each")
 	}
 }
 

@@ -16,7 +16,7 @@ func TestAddressIsTheKernelsAlone(t *testing.T) {
 	for what, listen := range map[string]string{"IPv4": "127.0.0.1:0", "IPv6": "[::1]:0"} {
 		t.Run(what, func(t *testing.T) {
 			if ln, err := net.Listen("tcp", listen); err != nil {
-				t.Skip(err)
+				t.Skipf("this host cannot listen on %s: %v", listen, err)
 			} else {
 				ln.Close()
 			}

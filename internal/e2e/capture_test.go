@@ -105,7 +105,7 @@ func (c *capture) body(pace float64) io.Reader {
 	go func() {
 		start := time.Now()
 		for i, line := range c.lines {
-			<-time.After(time.Until(start.Add(time.Duration(float64(c.at[i]) / pace)))) // the capture's own pace
+			time.Sleep(time.Until(start.Add(time.Duration(float64(c.at[i]) / pace)))) //nolint:forbidigo // the capture's own pace
 			if _, err := w.Write(line); err != nil {
 				return // the reader has gone, and says why
 			}
