@@ -109,7 +109,7 @@ func (m *model) account(a *account, topic string, seq uint64, explained func(*pu
 		if x.seq > seq {
 			break
 		}
-		if x.prev != at {
+		if x.prev != at && x.prev != 0 {
 			return fmt.Errorf("%d stood after %d, it follows %d", x.seq, x.prev, at)
 		}
 		if at = x.seq; at < seq && !explained(x) {

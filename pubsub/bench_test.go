@@ -19,7 +19,7 @@ func crowdOf(tb testing.TB, subscribers, topics, each int) (*world, *Shard, []st
 	for i := range subscribers {
 		id := s.NewSubscriber(uint32(i), kindLine)
 		for k := range each {
-			if _, err := s.Subscribe(id, names[(i*7+k*(topics/each))%topics]); err != nil {
+			if _, err := s.Subscribe(id, &Request{Filter: names[(i*7+k*(topics/each))%topics]}); err != nil {
 				tb.Fatal(err)
 			}
 		}

@@ -138,7 +138,7 @@ func runLoop(w *world, sink *countSink, topics int, ready *sync.WaitGroup, stop 
 	var ids []SubscriberID
 	for i := range topics {
 		id := s.NewSubscriber(uint32(i), kindLine)
-		if _, err := s.Subscribe(id, fmt.Sprint("t", i)); err != nil {
+		if _, err := s.Subscribe(id, &Request{Filter: fmt.Sprint("t", i)}); err != nil {
 			w.t.Error(err)
 		}
 		ids = append(ids, id)
@@ -226,7 +226,7 @@ func TestTopicsComeAndGo(t *testing.T) {
 			id := s.NewSubscriber(uint32(i), kindUpper)
 			for n := range 2000 {
 				name := fmt.Sprint("t", n%3)
-				if _, err := s.Subscribe(id, name); err != nil {
+				if _, err := s.Subscribe(id, &Request{Filter: name}); err != nil {
 					t.Error(err)
 				}
 				s.Turn()

@@ -60,25 +60,37 @@ func (f Filter) Wild() bool { return strings.ContainsAny(string(f), "+#") }
 
 // Match reports whether the filter matches a topic. It does not allocate.
 func (f Filter) Match(topic string) bool {
-	p, t := string(f), topic
-	if Reserved(topic) && (strings.HasPrefix(p, "+") || strings.HasPrefix(p, "#")) {
+	return f.Covers(Filter(topic)) // a topic is the filter that matches it alone
+}
+
+// Covers reports whether f matches every topic that g matches. It does not allocate. That several filters cover g
+// together is another question.
+func (f Filter) Covers(g Filter) bool {
+	p, q := string(f), string(g)
+	if Reserved(q) && (strings.HasPrefix(p, "+") || strings.HasPrefix(p, "#")) {
 		return false // MQTT 4.7.2
+	}
+	switch q { // the parent of these would be the empty topic, which is none
+	case "#":
+		q = "+/#"
+	case "/#":
+		q = "/+/#"
 	}
 	for {
 		level, prest, pmore := strings.Cut(p, "/")
 		if level == "#" {
 			return true
 		}
-		name, trest, tmore := strings.Cut(t, "/")
-		if level != "+" && level != name {
-			return false
+		name, qrest, qmore := strings.Cut(q, "/")
+		if name == "#" || level != "+" && level != name {
+			return false // "#" has the parent too, and more levels than any filter without it
 		}
-		if !tmore {
-			return !pmore || prest == "#" // "a/#" also matches its parent "a"
+		if !qmore {
+			return !pmore || prest == "#" // MQTT 4.7.1.2: "a/#" also matches its parent "a"
 		}
 		if !pmore {
 			return false
 		}
-		p, t = prest, trest
+		p, q = prest, qrest
 	}
 }

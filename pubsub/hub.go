@@ -30,6 +30,10 @@ type Options struct {
 	TopicsMax        int
 	TopicIdleMillis  int64 // a topic without subscribers and publications for so long goes away
 	SubscriptionsMax int   // of one subscriber
+	LagTopicsMax     int   // topics with news of one lagging subscriber of patterns; past it the sink is told: Overrun
+
+	// Rules says what holds of a topic; nil, or nil for a topic, is what stands above.
+	Rules func(topic string) *Rule
 
 	SliceNanos int64 // how long a shard's turn may take before reads get theirs
 }
@@ -41,7 +45,7 @@ func (o *Options) check() error {
 	for _, n := range []int64{
 		int64(o.InFlightMessagesMax), int64(o.InFlightBytesMax), int64(o.InFlightTotalBytesMax),
 		int64(o.RetainMessagesMax), int64(o.RetainBytesMax), o.RetainMillisMax, int64(o.RetainTotalBytesMax),
-		int64(o.TopicsMax), o.TopicIdleMillis, int64(o.SubscriptionsMax), o.SliceNanos,
+		int64(o.TopicsMax), o.TopicIdleMillis, int64(o.SubscriptionsMax), int64(o.LagTopicsMax), o.SliceNanos,
 	} {
 		if n <= 0 {
 			return errors.New("pubsub: every bound in Options must be above zero")
@@ -64,6 +68,17 @@ type Hub struct {
 	broker Broker
 	seed   maphash.Seed
 	index  [stripes]stripe
+	rule   *Rule // of topics that Options.Rules has none for
+
+	namesMu sync.RWMutex
+	names   trie[*topic] // all topics, for patterns that look for theirs
+
+	filtersMu  sync.RWMutex
+	filters    trie[[]interest] // the patterns that somebody is subscribed to
+	generation atomic.Uint64    // rises with each change of filters
+	patterns   atomic.Int64     // how many they are
+
+	presenceNews presenceNews
 
 	topics    atomic.Int64
 	floor     atomic.Uint64 // the highest sequence number of any topic that expired
@@ -81,7 +96,7 @@ func New(o Options) (*Hub, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	h := &Hub{o: o, seed: maphash.MakeSeed()}
+	h := &Hub{o: o, seed: maphash.MakeSeed(), rule: o.defaultRule()}
 	for i := range h.index {
 		h.index[i].topics = make(map[string]*topic)
 	}
@@ -196,10 +211,14 @@ type Stats struct {
 	Topics        int64
 	RingBytes     int64
 	InFlightBytes int64
+	Filters       int64  // different patterns that somebody is subscribed to
 	TopicsEvicted uint64 // total: let go to make room for others
 }
 
 // Stats may be called from any goroutine.
 func (h *Hub) Stats() Stats {
-	return Stats{Topics: h.topics.Load(), RingBytes: h.ringBytes.Load(), InFlightBytes: h.inFlight.Load(), TopicsEvicted: h.evicted.Load()}
+	return Stats{
+		Topics: h.topics.Load(), RingBytes: h.ringBytes.Load(), InFlightBytes: h.inFlight.Load(),
+		Filters: h.patterns.Load(), TopicsEvicted: h.evicted.Load(),
+	}
 }

@@ -51,9 +51,23 @@ func (h *Hub) create(name string) (*topic, error) {
 		return nil, ErrTooManyTopics
 	}
 	// A topic that expired went on to floor at most, so this one's numbers are above all it had.
-	t := &topic{hub: h, name: strings.Clone(name), seq: h.floor.Load(), used: h.o.Wall()}
+	floor := h.floor.Load()
+	t := &topic{hub: h, name: strings.Clone(name), rule: h.ruleOf(name), born: floor, seq: floor, used: h.o.Wall()}
+	t.present = newPresence(t)
 	s.topics[t.name] = t
+	h.namesMu.Lock()
+	h.names.Set(t.name, t)
+	h.namesMu.Unlock()
 	return t, nil
+}
+
+func (h *Hub) ruleOf(name string) *Rule {
+	if h.o.Rules != nil {
+		if r := h.o.Rules(name); r != nil {
+			return r
+		}
+	}
+	return h.rule
 }
 
 // Sweep applies the bounds of age to a part of the topics, and lets those go that nobody uses. Call it
@@ -112,9 +126,12 @@ func (h *Hub) letGo(t *topic, may func() bool) bool {
 			break
 		}
 	}
-	t.gone = true
+	t.release()
 	h.ringBytes.Add(-t.ring.bytes)
 	delete(s.topics, t.name)
+	h.namesMu.Lock()
+	h.names.Delete(t.name)
+	h.namesMu.Unlock()
 	h.topics.Add(-1)
 	return true
 }

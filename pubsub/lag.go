@@ -1,21 +1,32 @@
 package pubsub
 
-// lag is the side record of a subscriber that does not keep up: which of its topics have news, and from
-// where. It is bounded by the subscriber's subscriptions.
+// lag is the side record of a subscriber that does not keep up, or that has yet to get what its subscription begins
+// with: which topics have news for it, and from where. It is bounded by the subscriber's topics, and for patterns by
+// Options.LagTopicsMax.
 type lag struct {
-	marks fifo[mark]
+	subscriber uint32
+	marks      fifo[mark]
+	waiting    []mark              // whose interval has not passed
+	of         map[uint32]struct{} // the locals in marks and waiting, for a subscriber of patterns; nil for others
 }
 
-// mark says that a subscription is owed the messages from pos on; prev is the sequence number before.
+// mark says that a subscriber is owed a topic's messages from pos on; prev is the sequence number before. There is one
+// for a subscriber and topic at most.
 type mark struct {
-	subscription uint32
-	pos, prev    uint64
+	local   uint32
+	expired bool // what is missing at pos was gone before the subscriber was slow
+	pos     uint64
+	prev    uint64
+	full    uint64 // below this position every message is owed, whatever the mode: a snapshot's end
+	due     int64  // of one that waits: when its interval has passed
 }
 
-func (s *Shard) startLag(u *subscriber) {
+func (s *Shard) startLag(id uint32, u *subscriber) *lag {
 	if u.lag == 0 {
 		u.lag = s.lags.New()
+		s.lags.At(u.lag).subscriber = id
 	}
+	return s.lags.At(u.lag)
 }
 
 func (s *Shard) endLag(u *subscriber) {
@@ -23,113 +34,142 @@ func (s *Shard) endLag(u *subscriber) {
 	u.lag = 0
 }
 
-// mark notes that a subscription is owed what lies from pos on, unless it is owed more already.
-func (s *Shard) mark(u *subscriber, subscription uint32, pos, prev uint64) {
-	s.startLag(u)
-	b := s.subscriptions.At(subscription)
-	if e := &s.locals.At(b.local).entries[b.at]; !e.behind() {
+// mark notes what a subscriber is owed of a topic, unless it is owed more already. exact is its subscription to the
+// very topic, 0 where it has the topic by a pattern.
+func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
+	g := s.startLag(id, u)
+	if exact != 0 {
+		e := s.entryOf(exact)
+		if e.behind() {
+			return
+		}
 		e.bits |= behindBit
-		s.lags.At(u.lag).marks.push(mark{subscription, pos, prev})
+	} else if _, has := g.of[x.local]; has {
+		return
+	}
+	if u.wild {
+		if g.of == nil {
+			g.of = make(map[uint32]struct{})
+		}
+		if exact == 0 && len(g.of) >= s.hub.o.LagTopicsMax {
+			s.overrun(u)
+			return
+		}
+		g.of[x.local] = struct{}{}
+	}
+	s.locals.At(x.local).refs++
+	g.marks.push(x)
+}
+
+func (s *Shard) overrun(u *subscriber) {
+	s.counts.Overruns++
+	s.sink.Overrun(u.owner)
+}
+
+func (s *Shard) entryOf(h uint32) *entry {
+	b := s.subscriptions.At(h)
+	return &s.rolls.At(b.roll()).entries[b.at]
+}
+
+// markBack is mark for what comes before what is owed already, if anything is: that mark moves back.
+func (s *Shard) markBack(id uint32, u *subscriber, x mark) {
+	s.mark(id, u, s.findExact(id, x.local), x)
+	if m := s.lags.At(u.lag).markOf(x.local); m != nil {
+		if x.pos < m.pos {
+			m.pos, m.prev, m.expired = x.pos, x.prev, x.expired
+		}
+		m.full = max(m.full, x.full)
 	}
 }
 
-// markBack is mark for what had been noted and is not to be written now: a mark that was moved past it
-// moves back.
-func (s *Shard) markBack(u *subscriber, subscription uint32, pos, prev uint64) {
-	s.mark(u, subscription, pos, prev)
-	m := &s.lags.At(u.lag).marks
-	for i := m.head; i < len(m.items); i++ {
-		if x := &m.items[i]; x.subscription == subscription && pos < x.pos {
-			x.pos, x.prev = pos, prev
+func (g *lag) markOf(l uint32) *mark {
+	for i := g.marks.head; i < len(g.marks.items); i++ {
+		if x := &g.marks.items[i]; x.local == l {
+			return x
 		}
+	}
+	for i := range g.waiting {
+		if x := &g.waiting[i]; x.local == l {
+			return x
+		}
+	}
+	return nil
+}
+
+// unmarked says that a mark of a topic is no more.
+func (s *Shard) unmarked(id uint32, g *lag, l uint32) {
+	if h := s.findExact(id, l); h != 0 {
+		s.entryOf(h).bits &^= behindBit
+	}
+	delete(g.of, l)
+	s.unref(l)
+}
+
+// forgetMarksOf takes back what a subscriber was owed of topics for which forget is true.
+func (s *Shard) forgetMarksOf(id uint32, u *subscriber, forget func(l uint32) bool) {
+	if u.lag == 0 {
+		return
+	}
+	g := s.lags.At(u.lag)
+	for n := g.marks.len(); n > 0; n-- {
+		if x := g.marks.pop(); forget(x.local) {
+			s.unmarked(id, g, x.local)
+		} else {
+			g.marks.push(x)
+		}
+	}
+	kept := g.waiting[:0]
+	for _, x := range g.waiting {
+		if forget(x.local) {
+			s.unmarked(id, g, x.local)
+		} else {
+			kept = append(kept, x)
+		}
+	}
+	g.waiting = kept
+}
+
+// forgetMarks ends a subscriber's lag.
+func (s *Shard) forgetMarks(id uint32, u *subscriber) {
+	if u.lag != 0 {
+		s.forgetMarksOf(id, u, func(uint32) bool { return true })
+		s.endLag(u)
 	}
 }
 
-// unmark takes back what a subscription was owed.
-func (s *Shard) unmark(u *subscriber, subscription uint32) {
-	m := &s.lags.At(u.lag).marks
-	for n := m.len(); n > 0; n-- {
-		if x := m.pop(); x.subscription != subscription {
-			m.push(x)
-		}
+// turnWild makes a subscriber one of patterns: from now on its marks are found by a map.
+func (s *Shard) turnWild(u *subscriber) {
+	u.wild = true
+	if u.lag == 0 {
+		return
+	}
+	g := s.lags.At(u.lag)
+	g.of = make(map[uint32]struct{})
+	for i := g.marks.head; i < len(g.marks.items); i++ {
+		g.of[g.marks.items[i].local] = struct{}{}
+	}
+	for i := range g.waiting {
+		g.of[g.waiting[i].local] = struct{}{}
+	}
+}
+
+// unref says that a span or a mark of a local is no more.
+func (s *Shard) unref(l uint32) {
+	lo := s.locals.At(l)
+	if lo.refs--; lo.refs == 0 && lo.empty() {
+		s.endLocal(l)
 	}
 }
 
 // limit is how far a subscription may be served from the ring: what a walk under way has yet to offer
 // it will come by that walk.
-func (lo *local) limit(at uint32) (pos, prev uint64) {
-	if w := lo.walk; w != nil && at >= w.next && at < w.end {
-		return w.first, w.prev
-	}
-	return lo.cursor, lo.prev
-}
-
-// recover turns marks into notes of about one write's bytes, topics in turn.
-func (s *Shard) recover(u *subscriber) {
-	m := &s.lags.At(u.lag).marks
-	for room := writeBytesMax; room > 0 && u.notes < notesMax && m.len() > 0; {
-		x := m.pop()
-		b := s.subscriptions.At(x.subscription)
-		lo := s.locals.At(b.local)
-		limit, limitPrev := lo.limit(b.at)
-		room -= s.serve(u, b.local, &x, limit, limitPrev, room)
-		if x.pos < limit {
-			m.push(x)
-		} else {
-			lo.entries[b.at].bits &^= behindBit
+func (lo *local) limit(b *subscription) (pos, prev uint64, coming bool) {
+	if w := lo.walk; w != nil {
+		for i := w.part; i < len(w.parts); i++ {
+			if p := &w.parts[i]; p.roll == b.roll() && b.at < p.end && (i > w.part || b.at >= w.next) {
+				return w.first, w.prev, true
+			}
 		}
 	}
-}
-
-// serve notes what the ring has of a mark, moves the mark on and returns the bytes noted.
-func (s *Shard) serve(u *subscriber, l uint32, x *mark, limit, limitPrev uint64, room int) (bytes int) {
-	if x.pos >= limit {
-		return 0
-	}
-	t := s.locals.At(l).link.topic
-	t.mu.Lock()
-	pos, prev := x.pos, x.prev
-	if pos < t.ring.tail {
-		pos, prev = limit, limitPrev
-		if t.ring.tail < limit {
-			pos, prev = t.ring.tail, t.ring.at(t.ring.tail).prev
-		}
-	}
-	s.pieces = s.pieces[:0]
-	if pos < limit {
-		s.pieces = t.view(s.pieces, u.kind, pos, limit, room)
-	}
-	t.mu.Unlock()
-	if pos > x.pos && !s.tellGap(u, l, x, prev) {
-		return 0
-	}
-	x.pos, x.prev = pos, prev
-	for i := range s.pieces {
-		p := &s.pieces[i]
-		n := p.len()
-		bytes += len(p.buf)
-		x.pos, x.prev = p.first+uint64(n), p.prevOf(n)
-		if len(p.holes()) > 0 && s.leftOut(u, p) {
-			s.noteAround(u, l, p)
-		} else {
-			s.note(u, s.newSpan(l, p))
-		}
-	}
-	clear(s.pieces)
-	return bytes
-}
-
-// tellGap notes that the messages from the mark up to the sequence number prev are gone. Where the kind has no way to say so
-// the mark is spent and the sink is told.
-func (s *Shard) tellGap(u *subscriber, l uint32, x *mark, prev uint64) bool {
-	g, ok := s.gap(u.kind, l, x.pos, x.prev, prev, ReasonSlow)
-	if !ok {
-		x.pos = ^uint64(0)
-		s.counts.Overruns++
-		s.sink.Overrun(u.owner)
-		return false
-	}
-	g.lost = prev - x.prev
-	s.note(u, s.newSpan(l, &g))
-	return true
+	return lo.cursor, lo.prev, false
 }

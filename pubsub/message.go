@@ -67,7 +67,8 @@ type Reason string
 
 // The reasons of a gap.
 const (
-	ReasonSlow     Reason = "slow"     // the reader fell behind what the ring keeps
+	ReasonSlow     Reason = "slow"     // the reader fell behind what the ring keeps, or its rule allows
+	ReasonExpired  Reason = "expired"  // published since the reader left, and no longer kept
 	ReasonExcluded Reason = "excluded" // the publisher left this client out
 )
 
@@ -79,6 +80,7 @@ var (
 	ErrFull          = errors.New("pubsub: the rings hold as much as they may, all for topics with subscribers")
 	ErrNoRoom        = errors.New("pubsub: the topic's loops have not yet taken what is in flight")
 	ErrTooManySubs   = errors.New("pubsub: the client has as many subscriptions as it may")
+	ErrSnapshot      = errors.New("pubsub: the snapshot holds more messages than may be asked for")
 )
 
 // exclusion is what the ring keeps of a publication's Origin and Exclude where somebody is left out.

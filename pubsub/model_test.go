@@ -178,10 +178,14 @@ func (m *model) publishOne() {
 		}
 		seq = r.Seq
 	}
+	prev := seq - by
+	if m.topic(name).ring.head == 1 {
+		prev = 0 // the first of its topic
+	}
 	if seq <= m.head[name] {
 		m.t.Fatalf("%s: %d was given again, the head was %d", name, seq, m.head[name])
 	}
-	x := &published{topic: name, seq: seq, prev: seq - by, excluded: excluded}
+	x := &published{topic: name, seq: seq, prev: prev, excluded: excluded}
 	m.sent[payload], m.head[name] = x, seq
 	m.log[name] = append(m.log[name], x)
 }
@@ -201,7 +205,7 @@ func (m *model) subscribe(a *account) {
 	name := m.anyTopic()
 	m.parse(a)
 	_, had := a.at[name]
-	j, err := a.sink.shard.Subscribe(a.id, name)
+	j, err := a.sink.shard.Subscribe(a.id, &Request{Filter: name})
 	switch {
 	case errors.Is(err, ErrTooManySubs) && !had && len(a.at) >= m.hub.o.SubscriptionsMax, errors.Is(err, ErrTooManyTopics) && !had:
 		return

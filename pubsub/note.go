@@ -5,7 +5,7 @@ type span struct {
 	refs  int32 // loop-owned, so a plain count
 	local uint32
 	piece
-	_ [32]byte // to a multiple of a cache line: what each of its subscribers reads of it then stands in one
+	_ [24]byte // to a multiple of a cache line: what each of its subscribers reads of it then stands in one
 }
 
 // noteBlock holds spans noted on a subscriber beyond its first: a cache line, since a busy subscriber's are
@@ -23,29 +23,38 @@ const notesMax = 128
 func (s *Shard) newSpan(l uint32, p *piece) uint32 {
 	h := s.spans.New()
 	*s.spans.At(h) = span{piece: *p, local: l, refs: 1}
+	s.locals.At(l).refs++
 	return h
 }
 
 func (s *Shard) release(h uint32) {
 	sp := s.spans.At(h)
 	if sp.refs--; sp.refs == 0 {
+		l := sp.local
 		s.spans.Free(h)
+		s.unref(l)
 	}
 }
 
-// offer notes a span of a walk on a subscriber that keeps up so far.
-func (s *Shard) offer(e entry, u *subscriber, h uint32) {
+// offer notes a span of a walk on a subscriber that keeps up so far. exact is as for mark.
+func (s *Shard) offer(e entry, u *subscriber, exact, h uint32) {
 	sp := s.spans.At(h)
 	if u.lag != 0 || u.notes >= notesMax {
-		s.mark(u, e.subscription(), sp.first, sp.prev)
+		s.mark(e.subscriber, u, exact, mark{local: sp.local, pos: sp.first, prev: sp.prev})
 	} else if len(sp.holes()) > 0 && s.leftOut(u, &sp.piece) {
 		p := sp.piece
-		s.noteAround(u, sp.local, &p)
+		s.noteAround(u, sp.local, &p, s.conflates(e.subscription(), sp.local))
 	} else {
 		sp.refs++
 		s.note(u, h)
 	}
 	s.enqueue(e.subscriber, u)
+}
+
+// conflates says that a subscription wants the latest of a topic: it sees by the sequence numbers what it did not get.
+func (s *Shard) conflates(h, l uint32) bool {
+	b := s.subscriptions.At(h)
+	return s.rolls.At(b.roll()).every > 0 || s.locals.At(l).link.topic.rule.mode(b.mode()) == ModeLatest
 }
 
 // note appends a span to what is noted on u; the reference goes with it.
@@ -138,11 +147,11 @@ func (s *Shard) forgetNotes(u *subscriber) {
 	}
 }
 
-// forgetNotesOf takes the notes of one topic off u.
-func (s *Shard) forgetNotesOf(u *subscriber, l uint32) {
+// forgetNotesOf takes the notes of topics for which forget is true off u.
+func (s *Shard) forgetNotesOf(u *subscriber, forget func(l uint32) bool) {
 	for n := u.notes; n > 0; n-- {
 		h := s.popNote(u)
-		if s.spans.At(h).local == l {
+		if forget(s.spans.At(h).local) {
 			s.release(h)
 		} else {
 			s.note(u, h)
@@ -162,8 +171,8 @@ func (s *Shard) leftOut(u *subscriber, p *piece) bool {
 }
 
 // noteAround notes what a subscriber is to get of a piece that it is partly excluded from: the runs
-// around its holes, and in place of each hole the notice, where its kind has one.
-func (s *Shard) noteAround(u *subscriber, l uint32, p *piece) {
+// around its holes, and in place of each hole the notice, where its kind has one and it is not to be quiet about it.
+func (s *Shard) noteAround(u *subscriber, l uint32, p *piece, quiet bool) {
 	id := s.sink.Client(u.owner)
 	holes, from := p.holes(), 0
 	for i := 0; i < p.len(); {
@@ -187,7 +196,9 @@ func (s *Shard) noteAround(u *subscriber, l uint32, p *piece) {
 			holes = holes[1:]
 		}
 		s.counts.Excluded += uint64(end - at)
-		if g, ok := s.gap(u.kind, l, p.first+uint64(at), p.prevOf(at), p.prevOf(end), ReasonExcluded); ok {
+		if quiet {
+		} else if g, ok := s.gap(u.kind, l, p.first+uint64(at), p.prevOf(at), p.prevOf(end), ReasonExcluded); ok {
+			g.full = p.full
 			s.note(u, s.newSpan(l, &g))
 		}
 		from, i = end, end
@@ -200,8 +211,12 @@ func (s *Shard) noteAround(u *subscriber, l uint32, p *piece) {
 
 // gap is the notice that what follows the sequence number prev, up to to, will not come.
 func (s *Shard) gap(kind Kind, l uint32, pos, prev, to uint64, why Reason) (piece, bool) {
-	name := s.locals.At(l).link.topic.name
-	buf, ok := s.hub.o.Encoders[kind].AppendGap(nil, name, prev+1, to, why)
+	t := s.locals.At(l).link.topic
+	from := prev + 1
+	if why != ReasonExpired { // a topic's first message follows 0, whatever its own number is
+		from = max(prev, t.born) + 1
+	}
+	buf, ok := s.hub.o.Encoders[kind].AppendGap(nil, t.name, from, to, why)
 	if !ok {
 		return piece{}, false
 	}

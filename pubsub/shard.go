@@ -32,9 +32,12 @@ type Shard struct {
 
 	subscribers   slab.Slab[subscriber]
 	subscriptions slab.Slab[subscription]
+	rolls         slab.Slab[roll]
 	locals        slab.Slab[local]
-	byTopic       map[*topic]uint32            // to locals
-	crowded       map[uint32]map[uint32]uint32 // subscriber to local to subscription, for those with many
+	byTopic       map[*topic]uint32 // to locals
+	patterns      slab.Slab[pattern]
+	byFilter      map[string]uint32            // to patterns
+	crowded       map[uint32]map[uint32]uint32 // subscriber to owner to subscription, for those with many
 
 	spans  slab.Slab[span]
 	blocks slab.Slab[noteBlock]
@@ -44,6 +47,9 @@ type Shard struct {
 	walks     fifo[*walk]  // begun and not done, the first under way
 	walksFree []*walk      // for reuse
 	queue     fifo[uint32] // subscribers with something to write
+	timers    timers       // what is due later, for subscribers with an interval
+	fresh     map[freshness]uint64
+	retired   fifo[uint32] // patterns without subscribers, whose locals have yet to know
 	scratch   []byte       // where several pieces become one write
 	pieces    []piece
 	every     looks
@@ -60,6 +66,7 @@ type Counts struct {
 	Gaps        uint64 // notices of missing messages, by slowness
 	GapMessages uint64 // messages they spoke of
 	Excluded    uint64 // messages a publisher left a subscriber out of
+	Conflated   uint64 // messages passed over for newer ones, for subscribers of the latest or with an interval
 	Overruns    uint64 // subscribers that could not be told of a gap
 
 	Subscriptions int64 // gauge
@@ -81,40 +88,24 @@ type subscriber struct {
 
 	blocked bool // the sink has not said Drained
 	live    bool
-}
-
-// subscription ties a subscriber to a topic: 20 bytes.
-type subscription struct {
-	subscriber uint32
-	local      uint32
-	at         uint32 // its place in the local's entries
-	next, prev uint32 // the subscriber's other subscriptions
+	wild    bool // has a subscription to a pattern
 }
 
 // local is a topic as this shard knows it.
 type local struct {
-	link    *link
-	entries []entry
-	kinds   [KindsMax]uint32 // entries of each kind
-	cursor  uint64           // the position up to which batches were taken
-	prev    uint64           // the sequence number before cursor
-	walk    *walk            // under way
-	holes   []uint32         // entries removed while a walk was under way
-	joining bool             // somebody is about to be added, so it is not to end
+	audience              // those of this very topic
+	link       *link      //
+	patterns   []attached // those that match it, and had subscribers when it was last looked at
+	generation uint64     // of the hub's patterns then
+	cadences   []cadence  // the intervals that are under way
+	cursor     uint64     // the position up to which batches were taken
+	prev       uint64     // the sequence number before cursor
+	ts         int64      // of the newest message taken, Unix ms
+	walk       *walk      // under way
+	refs       uint32     // spans and marks that name it
+	joining    bool       // somebody is about to be added, so it is not to end
+	gone       bool       // the topic has expired: it ends when nobody has anything of it any more
 }
-
-// entry is a subscriber of a local. Whether it has a mark in its lag record stands here, so that a walk passes
-// over those who lag without touching anything else of theirs.
-type entry struct {
-	subscriber uint32 // 0: a hole
-	bits       uint32 // the subscription, and behindBit
-}
-
-const behindBit = 1 << 31
-
-func (e entry) subscription() uint32 { return e.bits &^ behindBit }
-
-func (e entry) behind() bool { return e.bits&behindBit != 0 }
 
 // crowd is from how many subscriptions on a subscriber's are found by a map.
 const crowd = 48
@@ -124,7 +115,8 @@ const crowd = 48
 func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
-		byTopic: make(map[*topic]uint32), crowded: make(map[uint32]map[uint32]uint32),
+		byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
+		fresh:   make(map[freshness]uint64),
 		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}
 }
@@ -140,13 +132,11 @@ func (s *Shard) NewSubscriber(owner uint32, kind Kind) SubscriberID {
 // Remove ends a subscriber with all it has.
 func (s *Shard) Remove(id SubscriberID) {
 	u := s.subscribers.At(uint32(id))
-	if u.lag != 0 {
-		s.endLag(u)
-	}
+	s.forgetMarks(uint32(id), u)
+	s.forgetNotes(u)
 	for u.first != 0 {
 		s.drop(u.first)
 	}
-	s.forgetNotes(u)
 	*u = subscriber{queued: u.queued}
 	s.subscribers.FreeAsIs(uint32(id))
 }

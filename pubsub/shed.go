@@ -14,7 +14,7 @@ func (h *Hub) shed() bool {
 	first := h.shedAt.Add(1)
 	for i := range uint64(stripes) {
 		t := h.index[(first+i)&(stripes-1)].leastUsed()
-		if t != nil && h.letGo(t, func() bool { return len(t.links) == 0 }) {
+		if t != nil && h.letGo(t, func() bool { return t.free() }) {
 			h.evicted.Add(1)
 			return true
 		}
@@ -29,7 +29,7 @@ func (s *stripe) leastUsed() (least *topic) {
 	n, used := 0, int64(0)
 	for _, t := range s.topics { // in an order that differs each time
 		t.mu.Lock()
-		if len(t.links) == 0 && (least == nil || t.used < used) {
+		if t.free() && (least == nil || t.used < used) {
 			least, used = t, t.used
 		}
 		t.mu.Unlock()

@@ -38,7 +38,7 @@ func TestFullOfTopicsWithSubscribers(t *testing.T) {
 	var full int
 	for i := range 8 {
 		name := fmt.Sprint("t", i)
-		if _, err := s.Subscribe(id, name); err != nil {
+		if _, err := s.Subscribe(id, &Request{Filter: name}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := w.hub.Publish(&Publication{Topic: name, Content: JSON, Payload: []byte(payload)}, nil)
@@ -63,7 +63,7 @@ func TestSubscribersEvictNothing(t *testing.T) {
 	w.publish("a", "1")
 	w.publish("b", "1")
 	s := w.hub.NewShard(&fakeSink{w: w, readers: map[uint32]*reader{}}, func() {})
-	if _, err := s.Subscribe(s.NewSubscriber(1, 0), "c"); !errors.Is(err, ErrTooManyTopics) {
+	if _, err := s.Subscribe(s.NewSubscriber(1, 0), &Request{Filter: "c"}); !errors.Is(err, ErrTooManyTopics) {
 		t.Errorf("got %v", err)
 	}
 	w.publish("c", "1")

@@ -1,206 +1,226 @@
 package pubsub
 
-import "math"
+import "strings"
 
-// Joined says where a subscription begins: after Seq, the topic's newest.
-type Joined struct {
-	Epoch string
-	Seq   uint64
-}
-
-// Subscribe begins a subscription to a topic. The subscriber gets every message after Joined.Seq. If it
-// has that subscription already, nothing changes.
-func (s *Shard) Subscribe(id SubscriberID, name string) (Joined, error) {
-	if !ValidTopic(name) {
+// Subscribe begins a subscription, or gives one that stands other terms and, if the request asks for it, what was
+// published before once more. The subscriber gets every message after Joined.Seq, for a pattern every message
+// published after the call, and what Last and Since bring before those: no message is missing in between, and none
+// comes twice.
+func (s *Shard) Subscribe(id SubscriberID, r *Request) (Joined, error) {
+	f, err := ParseFilter(r.Filter)
+	if err != nil {
+		if strings.ContainsAny(r.Filter, "+#") {
+			return Joined{}, ErrBadFilter
+		}
 		return Joined{}, ErrBadTopic
 	}
 	u := s.subscribers.At(uint32(id))
-	if int(u.count) >= s.hub.o.SubscriptionsMax && !s.subscribed(id, name) {
+	if int(u.count) >= s.hub.o.SubscriptionsMax && s.subscription(uint32(id), r.Filter) == 0 {
 		return Joined{}, ErrTooManySubs // before the topic is made: a refusal leaves nothing behind
 	}
-	t, err := s.hub.hold(name, false)
+	if f.Wild() {
+		return s.subscribePattern(uint32(id), u, r)
+	}
+	return s.subscribeTopic(uint32(id), u, r)
+}
+
+// subscription returns a subscriber's to a filter, or 0.
+func (s *Shard) subscription(id uint32, filter string) uint32 {
+	if p, ok := s.byFilter[filter]; ok {
+		return s.find(id, p|patternBit, &s.patterns.At(p).audience)
+	}
+	if t := s.hub.lookup(filter); t != nil {
+		if l, ok := s.byTopic[t]; ok {
+			return s.findExact(id, l)
+		}
+	}
+	return 0
+}
+
+func (s *Shard) subscribeTopic(id uint32, u *subscriber, r *Request) (Joined, error) {
+	t, err := s.hub.hold(r.Filter, false)
 	if err != nil {
 		return Joined{}, err
 	}
 	l, ok := s.byTopic[t]
-	if ok && s.find(uint32(id), l) != 0 {
-		joined := Joined{Epoch: s.hub.o.Epoch, Seq: t.seq}
-		t.mu.Unlock()
-		return joined, nil
-	}
 	if !ok {
 		l = s.newLocal(t)
 	}
-	t.mu.Unlock()
-	s.catchUp(l)
-	s.add(uint32(id), l)
-	return Joined{Epoch: s.hub.o.Epoch, Seq: s.locals.At(l).prev}, nil
-}
-
-func (s *Shard) subscribed(id SubscriberID, name string) bool {
-	t := s.hub.lookup(name)
-	if t == nil {
-		return false
+	lo, h := s.locals.At(l), s.findExact(id, l)
+	if h == 0 {
+		lo.link.exact.Add(1) // under the lock, so that the topic does not expire meanwhile
+		if t.present != nil {
+			t.presenceJoin(s.sink.Client(u.owner))
+		}
 	}
-	l, ok := s.byTopic[t]
-	return ok && s.find(uint32(id), l) != 0
+	t.mu.Unlock()
+	lo.joining = true
+	terms := r.Terms.normal()
+	s.catchUp(l, t.rule.mode(terms.Mode) == ModeAll, u.wild || h != 0)
+	if u.wild || h != 0 {
+		s.oweHeldBack(id, u, l)
+	}
+	joined := Joined{
+		Epoch: s.hub.o.Epoch, Seq: lo.prev, Recovered: -1,
+		Terms: Terms{Mode: t.rule.mode(terms.Mode), EveryMillis: terms.EveryMillis},
+	}
+	x, owed := s.snapshot(l, lo, r, &joined)
+	if owed && r.SnapshotMax > 0 && joined.Snapshot > r.SnapshotMax {
+		if h == 0 {
+			s.left(u, lo.link)
+		}
+		lo.joining = false
+		s.endLocal(l)
+		return Joined{}, ErrSnapshot
+	}
+	h = s.place(id, h, l, &lo.audience, terms)
+	if u.wild && u.lag != 0 { // it may have been behind by a pattern
+		if _, behind := s.lags.At(u.lag).of[l]; behind {
+			s.entryOf(h).bits |= behindBit
+		}
+	}
+	if owed {
+		s.owe(id, u, x)
+	}
+	lo.joining = false
+	return joined, nil
 }
 
-// newLocal sets interest at the head. The caller holds the topic's lock.
+// place puts a subscriber on the roll of an owner that its terms ask for; h is its subscription there, 0 for none.
+func (s *Shard) place(id, h, owner uint32, a *audience, terms Terms) uint32 {
+	ro := s.rollFor(a, owner, uint32(terms.EveryMillis))
+	switch {
+	case h == 0:
+		h = s.add(id, ro, terms.Mode)
+	case s.subscriptions.At(h).bits == ro|uint32(terms.Mode)<<modeShift:
+		return h
+	default:
+		s.move(h, ro, terms.Mode)
+	}
+	s.welcome(h)
+	return h
+}
+
+// left says that a subscription to the very topic has ended.
+func (s *Shard) left(u *subscriber, k *link) {
+	k.exact.Add(-1)
+	if k.topic.present != nil {
+		k.topic.mu.Lock()
+		k.topic.presenceLeave(s.sink.Client(u.owner))
+		k.topic.mu.Unlock()
+	}
+}
+
+// newLocal sets interest at the head, or where a publisher has set it for a pattern. The caller holds the topic's lock.
 func (s *Shard) newLocal(t *topic) uint32 {
+	k := t.linkTo(s)
+	if k == nil {
+		k = t.link(s)
+	}
+	return s.adopt(k)
+}
+
+// adopt makes a link one of the shard's locals. The caller holds the topic's lock.
+func (s *Shard) adopt(k *link) uint32 {
 	l := s.locals.New()
-	s.byTopic[t] = l
-	*s.locals.At(l) = local{link: t.link(s, l), cursor: t.ring.head, prev: t.seq}
+	s.byTopic[k.topic] = l
+	*s.locals.At(l) = local{link: k, cursor: k.cursor, prev: k.prev, ts: k.topic.ts}
+	k.local = l
 	return l
 }
 
 // catchUp moves a local's cursor to the head, so that a newcomer can join there: what lies between
 // becomes a walk over those who are in already, and the newcomer will stand beyond its end. Walks of a
-// topic are serial, so one that is under way is finished first.
-func (s *Shard) catchUp(l uint32) {
+// topic are serial, so one that is under way is finished first; the new one too, where the newcomer is in already by
+// another subscription. all says that the newcomer is waited for.
+func (s *Shard) catchUp(l uint32, all, toTheEnd bool) {
 	lo := s.locals.At(l)
-	lo.joining = true
 	if lo.walk != nil {
-		s.step(lo.walk, math.MaxInt)
+		s.step(lo.walk, maxBudget)
 	}
 	// The link stays dirty where it is: it stands in the mailbox once at most, whoever joins.
-	lo.link.topic.mu.Lock()
+	t := lo.link.topic
+	t.mu.Lock()
 	s.begin(lo.link)
-	lo.link.topic.mu.Unlock()
-	lo.joining = false
-}
-
-func (s *Shard) add(id, l uint32) {
-	u, lo := s.subscribers.At(id), s.locals.At(l)
-	h := s.subscriptions.New()
-	*s.subscriptions.At(h) = subscription{subscriber: id, local: l, at: uint32(len(lo.entries)), next: u.first}
-	if u.first != 0 {
-		s.subscriptions.At(u.first).prev = h
+	if all && !lo.link.pushes {
+		lo.link.pushes = true
+		t.account()
 	}
-	u.first = h
-	u.count++
-	lo.entries = append(lo.entries, entry{id, h})
-	lo.kinds[u.kind]++
-	switch m := s.crowded[id]; {
-	case m != nil:
-		m[l] = h
-	case u.count == crowd:
-		m = make(map[uint32]uint32, 2*crowd)
-		for h := u.first; h != 0; h = s.subscriptions.At(h).next {
-			m[s.subscriptions.At(h).local] = h
-		}
-		s.crowded[id] = m
+	t.mu.Unlock()
+	if toTheEnd && lo.walk != nil {
+		s.step(lo.walk, maxBudget)
 	}
 }
 
-// find returns the subscriber's subscription to a local, or 0.
-func (s *Shard) find(id, l uint32) uint32 {
-	if m := s.crowded[id]; m != nil {
-		return m[l]
-	}
-	h := s.subscribers.At(id).first
-	for h != 0 && s.subscriptions.At(h).local != l {
-		h = s.subscriptions.At(h).next
-	}
-	return h
-}
-
-// Unsubscribe ends a subscription; nothing of it comes afterwards, other than the rest of a frame that
+// Unsubscribe ends a subscription; nothing that only it matched comes afterwards, other than the rest of a frame that
 // is under way. It reports whether there was one.
-func (s *Shard) Unsubscribe(id SubscriberID, name string) bool {
-	t := s.hub.lookup(name)
-	if t == nil {
-		return false
-	}
-	l, ok := s.byTopic[t]
-	if !ok {
-		return false
-	}
-	h := s.find(uint32(id), l)
+func (s *Shard) Unsubscribe(id SubscriberID, filter string) bool {
+	h := s.subscription(uint32(id), filter)
 	if h == 0 {
 		return false
 	}
-	s.forgetNotesOf(s.subscribers.At(uint32(id)), l)
-	s.drop(h)
+	u, owner := s.subscribers.At(uint32(id)), s.ownerOf(h)
+	if owner&patternBit != 0 {
+		s.unsubscribePattern(uint32(id), u, h, owner)
+	} else {
+		s.unsubscribeTopic(uint32(id), u, h, owner)
+	}
 	return true
 }
 
-// drop removes a subscription from its subscriber and its local.
-func (s *Shard) drop(h uint32) {
-	b := *s.subscriptions.At(h)
-	u, lo := s.subscribers.At(b.subscriber), s.locals.At(b.local)
-	if u.lag != 0 && lo.entries[b.at].behind() {
-		s.unmark(u, h)
-	}
-	if b.next != 0 {
-		s.subscriptions.At(b.next).prev = b.prev
-	}
-	if b.prev != 0 {
-		s.subscriptions.At(b.prev).next = b.next
-	} else {
-		u.first = b.next
-	}
-	u.count--
-	lo.kinds[u.kind]--
-	if m := s.crowded[b.subscriber]; m != nil {
-		delete(m, b.local)
-		if u.count == 0 {
-			delete(s.crowded, b.subscriber)
+func (s *Shard) unsubscribeTopic(id uint32, u *subscriber, h, l uint32) {
+	lo := s.locals.At(l)
+	this := func(other uint32) bool { return other == l }
+	lo.joining = true
+	if u.wild {
+		if lo.walk != nil {
+			s.step(lo.walk, maxBudget)
 		}
+		s.oweHeldBack(id, u, l)
 	}
-	s.subscriptions.Free(h)
-	if lo.walk != nil {
-		lo.entries[b.at] = entry{}
-		lo.holes = append(lo.holes, b.at)
-		return
+	s.drop(h)
+	if s.deciding(id, l) == 0 {
+		s.forgetNotesOf(u, this)
+		s.forgetMarksOf(id, u, this)
 	}
-	s.leave(lo, b.at)
-	if len(lo.entries) == 0 {
-		s.endLocal(b.local)
-	}
+	lo.joining = false
+	s.endLocal(l)
 }
 
-// leave fills the place of a removed entry with the last one.
-func (s *Shard) leave(lo *local, at uint32) {
-	last := uint32(len(lo.entries) - 1)
-	if at != last {
-		lo.entries[at] = lo.entries[last]
-		if h := lo.entries[at].subscription(); h != 0 {
-			s.subscriptions.At(h).at = at
-		}
-	}
-	lo.entries = lo.entries[:last]
-}
-
-// endLocal ends the shard's interest in a topic that no subscriber is left for.
-func (s *Shard) endLocal(l uint32) {
-	link := s.locals.At(l).link
-	link.topic.unlink(link, s.hub.o.Wall())
-	delete(s.byTopic, link.topic)
-	s.locals.Free(l)
-}
-
-// Subscriptions calls yield for each topic of a subscriber, with its newest sequence number.
-func (s *Shard) Subscriptions(id SubscriberID, yield func(topic string, at Joined)) {
+// Subscriptions calls yield for each filter of a subscriber, with its terms and, for a topic, its newest sequence
+// number.
+func (s *Shard) Subscriptions(id SubscriberID, yield func(filter string, at Joined)) {
 	for h := s.subscribers.At(uint32(id)).first; h != 0; {
 		b := s.subscriptions.At(h)
-		t := s.locals.At(b.local).link.topic
-		t.mu.Lock()
-		seq := t.seq
-		t.mu.Unlock()
-		yield(t.name, Joined{Epoch: s.hub.o.Epoch, Seq: seq})
+		ro := s.rolls.At(b.roll())
+		at := Joined{Epoch: s.hub.o.Epoch, Terms: Terms{b.mode(), int(ro.every)}, Recovered: -1}
+		filter := ""
+		if at.Wild = ro.owner&patternBit != 0; at.Wild {
+			filter = s.patterns.At(ro.owner &^ patternBit).filter
+		} else {
+			t := s.locals.At(ro.owner).link.topic
+			t.mu.Lock()
+			at.Seq = t.seq
+			t.mu.Unlock()
+			filter, at.Terms.Mode = t.name, t.rule.mode(b.mode())
+		}
+		yield(filter, at)
 		h = b.next
 	}
 }
 
-// Topics calls yield for the name of each topic of a subscriber, and takes no lock.
-func (s *Shard) Topics(id SubscriberID, yield func(topic string)) {
+// Topics calls yield for each filter of a subscriber, and takes no lock.
+func (s *Shard) Topics(id SubscriberID, yield func(filter string)) {
 	for h := s.subscribers.At(uint32(id)).first; h != 0; h = s.subscriptions.At(h).next {
-		yield(s.locals.At(s.subscriptions.At(h).local).link.topic.name)
+		if owner := s.ownerOf(h); owner&patternBit != 0 {
+			yield(s.patterns.At(owner &^ patternBit).filter)
+		} else {
+			yield(s.locals.At(owner).link.topic.name)
+		}
 	}
 }
 
-// SubscriptionCount is how many topics a subscriber has.
+// SubscriptionCount is how many filters a subscriber has.
 func (s *Shard) SubscriptionCount(id SubscriberID) int {
 	return int(s.subscribers.At(uint32(id)).count)
 }

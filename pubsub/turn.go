@@ -1,9 +1,6 @@
 package pubsub
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // writeBytesMax bounds one write of several messages; a single longer message is written alone.
 const writeBytesMax = 64 << 10
@@ -13,15 +10,8 @@ type looks struct{ notes, writes int }
 
 var usualLooks = looks{notes: 1024, writes: 16}
 
-// walk is one batch on its way to the subscribers of a topic.
-type walk struct {
-	local uint32
-	next  uint32 // the entry to note it on next
-	end   uint32 // the entries there were when it began; newcomers lie beyond
-	first uint64 // its first position
-	prev  uint64 // the sequence number before that
-	spans [KindsMax][]uint32
-}
+// maxBudget lets a walk go to its end.
+const maxBudget = math.MaxInt
 
 // Turn does one slice of work: it notes what was published on the subscribers, and writes to those who
 // have notes. It reports whether work is left, for which the loop is to call again after it has read.
@@ -36,7 +26,8 @@ func (s *Shard) Turn() (more bool) {
 	}
 	s.noteNews(half)
 	s.writeNotes(start + slice)
-	return s.walks.len() > 0 || s.pending.len() > 0 || s.queue.len() > 0
+	s.retire()
+	return s.walks.len() > 0 || s.pending.len() > 0 || s.queue.len() > 0 || s.retired.len() > 0
 }
 
 // Take takes what is in flight for this shard now and notes it on the subscribers, without writing: what
@@ -59,7 +50,7 @@ func (s *Shard) collect() {
 // noteNews is part one of a turn.
 func (s *Shard) noteNews(until int64) {
 	budget := s.every.notes
-	for {
+	for fired := false; ; {
 		for s.walks.len() > 0 {
 			budget = s.step(s.walks.front(), budget)
 			if budget <= 0 {
@@ -72,110 +63,73 @@ func (s *Shard) noteNews(until int64) {
 				s.reuse(s.walks.pop())
 			}
 		}
-		if s.pending.len() == 0 {
+		switch {
+		case !fired:
+			fired = true // once a turn: what is due is a millisecond late at most
+			s.fire()
+		case s.pending.len() > 0:
+			s.take(s.pending.pop())
+			budget -= 16 // a topic's lock and encoding
+		default:
 			return
 		}
-		s.take(s.pending.pop())
-		budget -= 16 // a topic's lock and encoding
 	}
 }
 
 // take begins a walk with the news of a link that has left the mailbox.
 func (s *Shard) take(k *link) {
 	k.topic.mu.Lock()
-	defer k.topic.mu.Unlock()
 	k.dirty = false
+	gone := k.topic.gone
+	if k.local == 0 && !k.dead && !gone {
+		s.adopt(k)
+	}
 	s.begin(k)
+	k.topic.mu.Unlock()
+	if gone && !k.dead && k.local != 0 {
+		s.locals.At(k.local).gone = true
+		s.endLocal(k.local)
+	}
 }
 
 // begin begins a walk with what the topic has beyond the shard's cursor. No walk of it is under way. The
 // caller holds the topic's lock.
 func (s *Shard) begin(k *link) {
 	t := k.topic
-	if k.dead || k.cursor == t.ring.head {
+	if k.dead || k.cursor == t.ring.head || k.local == 0 {
 		return
 	}
 	lo := s.locals.At(k.local)
+	s.attach(k.local, lo)
 	w := s.newWalk()
-	w.local, w.next, w.end, w.first, w.prev = k.local, 0, uint32(len(lo.entries)), lo.cursor, lo.prev
-	for kind := range s.hub.o.Encoders {
-		if lo.kinds[kind] == 0 {
-			continue
-		}
-		s.pieces = t.view(s.pieces[:0], Kind(kind), k.cursor, t.ring.head, math.MaxInt)
-		for i := range s.pieces {
-			w.spans[kind] = append(w.spans[kind], s.newSpan(k.local, &s.pieces[i]))
-		}
-		clear(s.pieces)
-	}
+	w.local, w.first, w.prev, w.lapped = k.local, lo.cursor, lo.prev, lo.cursor < t.ring.tail
+	s.counts.Batches++
+	s.enlistAll(w, lo)
+	s.start(w, lo, t.ring.head)
 	k.cursor, k.appended = t.ring.head, t.appended
-	lo.cursor, lo.prev, lo.walk = t.ring.head, t.seq, w
+	lo.cursor, lo.prev, lo.ts = t.ring.head, t.seq, t.ts
+	k.pushes = s.pushes(lo)
 	t.account()
 	t.evict(t.ts)
-	s.walks.push(w)
-	s.counts.Batches++
 }
 
-// step notes a walk's batch on further subscribers, about budget of them, and returns what is left of
-// the budget. When the last one is done the walk ends, and its local becomes 0.
-func (s *Shard) step(w *walk, budget int) int {
-	if w.local == 0 {
-		return budget
+// pushes says that somebody wants every message of a topic, so that publishers are to wait for this loop.
+func (s *Shard) pushes(lo *local) bool {
+	rule := lo.link.topic.rule
+	all := func(r uint32) bool {
+		if r == 0 {
+			return false
+		}
+		ro := s.rolls.At(r)
+		return ro.asked[ModeOfRule] > 0 && rule.mode(ModeOfRule) == ModeAll || ro.asked[ModeAll] > 0 && rule.mode(ModeAll) == ModeAll
 	}
-	lo := s.locals.At(w.local)
-	for ; w.next < w.end && budget > 0; w.next++ {
-		e := lo.entries[w.next]
-		if e.subscriber == 0 {
-			continue
-		}
-		budget--
-		if e.behind() {
-			continue // it is owed all from an earlier message on
-		}
-		u := s.subscribers.At(e.subscriber)
-		if u.lag != 0 {
-			s.mark(u, e.subscription(), w.first, w.prev)
-			continue
-		}
-		for _, sp := range w.spans[u.kind] {
-			s.offer(e, u, sp)
+	if all(lo.plain) {
+		return true
+	}
+	for _, a := range lo.patterns {
+		if all(s.patterns.At(a.pattern).plain) {
+			return true
 		}
 	}
-	if w.next == w.end {
-		s.finish(w, lo)
-	}
-	return budget
+	return false
 }
-
-// finish ends a walk, and removes the entries that were dropped meanwhile.
-func (s *Shard) finish(w *walk, lo *local) {
-	for kind := range w.spans {
-		for _, sp := range w.spans[kind] {
-			s.release(sp)
-		}
-		w.spans[kind] = w.spans[kind][:0]
-	}
-	lo.walk = nil
-	// From the back, so that the entry that fills a hole is never one itself: what lies behind the
-	// highest hole is whole, and so it stays for the next one.
-	slices.Sort(lo.holes)
-	for i := len(lo.holes) - 1; i >= 0; i-- {
-		s.leave(lo, lo.holes[i])
-	}
-	lo.holes = nil
-	if len(lo.entries) == 0 && !lo.joining {
-		s.endLocal(w.local)
-	}
-	w.local = 0
-}
-
-func (s *Shard) newWalk() *walk {
-	if n := len(s.walksFree); n > 0 {
-		w := s.walksFree[n-1]
-		s.walksFree = s.walksFree[:n-1]
-		return w
-	}
-	return new(walk)
-}
-
-func (s *Shard) reuse(w *walk) { s.walksFree = append(s.walksFree, w) }

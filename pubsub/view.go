@@ -8,14 +8,16 @@ import (
 
 // piece is a run of consecutive messages as shared, immutable bytes of one kind.
 type piece struct {
-	buf    []byte
-	ends   []uint32 // where each message ends, counted from base
-	base   uint32
-	notice bool // no message of the topic, but the notice that some are missing
+	buf     []byte
+	ends    []uint32 // where each message ends, counted from base
+	base    uint32
+	notice  bool // no message of the topic, but the notice that some are missing
+	expired bool // of a notice: they were gone before the reader was slow
 
 	first uint64 // position of the first message
 	prev  uint64 // the sequence number before the first message's
 	lost  uint64 // how many messages a notice speaks of, where the reader's slowness is the reason
+	full  uint64 // the end of the snapshot that it is of; 0 for none
 	odd   *odd   // what few pieces have; else nil
 }
 
@@ -40,6 +42,13 @@ func (p *piece) holes() []hole {
 	return p.odd.holes
 }
 
+// forgetHoles is for whom the piece was chosen so that it has none. o may be nil.
+func (o *odd) forgetHoles() {
+	if o != nil {
+		o.holes = nil
+	}
+}
+
 // end is the offset in buf at which message i ends.
 func (p *piece) end(i int) int { return int(p.ends[i] - p.base) }
 
@@ -59,7 +68,7 @@ func (p *piece) cut(i, j int) piece {
 	}
 	c := piece{
 		buf: p.buf[from:p.end(j-1):p.end(j-1)], ends: p.ends[i:j:j], base: base,
-		first: p.first + uint64(i), prev: p.prevOf(i),
+		first: p.first + uint64(i), prev: p.prevOf(i), full: p.full,
 	}
 	if p.odd != nil && p.odd.prevs != nil {
 		c.odd = &odd{prevs: p.odd.prevs[i : j+1]}

@@ -32,7 +32,7 @@ func (s *Shard) writeNotes(until int64) {
 // behind.
 func (s *Shard) write(id uint32, u *subscriber) {
 	if u.note == 0 && u.lag != 0 {
-		s.recover(u)
+		s.recover(id, u)
 	}
 	if u.note != 0 {
 		p, notes := s.gather(u)
@@ -49,6 +49,7 @@ func (s *Shard) write(id uint32, u *subscriber) {
 	case u.lag == 0:
 	case s.lags.At(u.lag).marks.len() > 0:
 		s.enqueue(id, u)
+	case len(s.lags.At(u.lag).waiting) > 0:
 	default:
 		s.endLag(u)
 	}
@@ -117,7 +118,7 @@ func (s *Shard) countSent(sp *span, n int) {
 func (s *Shard) short(id uint32, u *subscriber, n int) {
 	s.counts.Short++
 	u.blocked = true
-	s.startLag(u)
+	s.startLag(id, u)
 	var rest []byte
 	for begun := true; u.note != 0; {
 		h := s.popNote(u)
@@ -134,7 +135,10 @@ func (s *Shard) short(id uint32, u *subscriber, n int) {
 		}
 		s.countSent(sp, resume)
 		if resume < sp.len() {
-			s.markBack(u, s.find(id, sp.local), sp.first+uint64(resume), sp.prevOf(resume))
+			s.markBack(id, u, mark{
+				local: sp.local, expired: sp.expired && resume == 0, full: sp.full,
+				pos: sp.first + uint64(resume), prev: sp.prevOf(resume),
+			})
 		}
 		s.release(h)
 	}

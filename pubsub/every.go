@@ -1,0 +1,252 @@
+package pubsub
+
+import (
+	"maps"
+	"slices"
+)
+
+// cadence is an interval of a topic's subscribers that is under way. When it is over and nothing has come, it goes.
+type cadence struct {
+	every uint32 // ms
+	dirty bool   // something came since; a timer is set
+	due   int64  // when the next message may go out, on the hub's Clock
+	batch uint64 // that began it
+}
+
+const nanosPerMilli = 1_000_000
+
+// timer is something due later: the dirty cadences of a topic, or the subscriber that waits for one.
+type timer struct {
+	due        int64
+	link       *link // nil: a subscriber's
+	subscriber uint32
+}
+
+// timers is a binary heap, the earliest on top.
+type timers struct {
+	heap  []timer
+	alive int // that were not of ended locals when the heap was last looked through
+}
+
+func (q *timers) push(t timer) {
+	if len(q.heap) >= 2*q.alive+64 {
+		q.prune()
+	}
+	q.heap = append(q.heap, t)
+	for i := len(q.heap) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if q.heap[parent].due <= q.heap[i].due {
+			return
+		}
+		q.heap[parent], q.heap[i] = q.heap[i], q.heap[parent]
+		i = parent
+	}
+}
+
+func (q *timers) pop() timer {
+	top, last := q.heap[0], len(q.heap)-1
+	q.heap[0], q.heap[last] = q.heap[last], timer{}
+	q.heap = q.heap[:last]
+	q.sink(0)
+	return top
+}
+
+func (q *timers) sink(i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(q.heap); child++ {
+			if q.heap[child].due < q.heap[least].due {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
+		i = least
+	}
+}
+
+// prune drops the timers of locals that have ended: their intervals may be a day long.
+func (q *timers) prune() {
+	q.heap = slices.DeleteFunc(q.heap, func(t timer) bool { return t.link != nil && t.link.dead })
+	for i := len(q.heap)/2 - 1; i >= 0; i-- {
+		q.sink(i)
+	}
+	q.alive = len(q.heap)
+}
+
+// Due says when, on Options.Clock, the shard wants a turn at the latest, for the sake of subscribers with an
+// interval. ok is false where nothing waits for time to pass.
+func (s *Shard) Due() (nanos int64, ok bool) {
+	if len(s.timers.heap) == 0 {
+		return 0, false
+	}
+	return s.timers.heap[0].due, true
+}
+
+// fire starts what is due. No walk is under way.
+func (s *Shard) fire() {
+	if len(s.timers.heap) == 0 {
+		return
+	}
+	for now := s.hub.o.Clock(); len(s.timers.heap) > 0 && s.timers.heap[0].due <= now; {
+		switch x := s.timers.pop(); {
+		case x.link == nil:
+			s.waited(x.subscriber, now)
+		case !x.link.dead:
+			s.flush(x.link.local, now)
+		}
+	}
+}
+
+// flush sends a topic's newest message to the subscribers whose interval has passed.
+func (s *Shard) flush(l uint32, now int64) {
+	lo := s.locals.At(l)
+	t := lo.link.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if lo.cursor == 0 || lo.cursor-1 < t.ring.tail {
+		return // newer ones are in flight, and will go out at once: the interval is over
+	}
+	w := s.newWalk()
+	w.local, w.first, w.prev = l, lo.cursor-1, t.ring.at(lo.cursor-1).prev
+	for i := range lo.cadences {
+		if c := &lo.cadences[i]; c.dirty && c.due <= now {
+			c.dirty, c.due = false, now+int64(c.every)*nanosPerMilli
+			s.enlistTimed(w, lo, c.every)
+		}
+	}
+	s.start(w, lo, lo.cursor)
+}
+
+func (s *Shard) enlistTimed(w *walk, lo *local, every uint32) {
+	enlist := func(a *audience) {
+		for _, r := range a.timed {
+			if s.rolls.At(r).every == every {
+				s.enlist(w, r, true)
+			}
+		}
+	}
+	enlist(&lo.audience)
+	for _, p := range lo.patterns {
+		enlist(&s.patterns.At(p.pattern).audience)
+	}
+}
+
+// pass says whether the interval has passed, so that a batch may go out now; then the next one begins. Else it
+// will go out when it has.
+func (s *Shard) pass(lo *local, every uint32, now int64) bool {
+	next, batch := now+int64(every)*nanosPerMilli, s.counts.Batches
+	c := lo.cadence(every)
+	switch {
+	case c == nil:
+		lo.cadences = slices.DeleteFunc(lo.cadences, func(c cadence) bool { return !c.dirty && c.due <= now })
+		lo.cadences = append(lo.cadences, cadence{every: every, due: next, batch: batch})
+		return true
+	case c.due <= now || c.batch == batch: // it has just begun, with another roll of this interval
+		c.due, c.dirty, c.batch = next, false, batch // a timer that is set will find nothing due, or the next one's
+		return true
+	case !c.dirty:
+		c.dirty = true
+		s.timers.push(timer{due: c.due, link: lo.link})
+	}
+	return false
+}
+
+// cadence returns the interval under way, or nil.
+func (lo *local) cadence(every uint32) *cadence {
+	for i := range lo.cadences {
+		if c := &lo.cadences[i]; c.every == every {
+			return c
+		}
+	}
+	return nil
+}
+
+// freshness names a subscription with an interval, for one topic.
+type freshness struct{ subscription, local uint32 }
+
+// welcome notes, for a subscription with an interval, that what its topics hold back for others is not for it: it was
+// published before it came.
+func (s *Shard) welcome(h uint32) {
+	owner, every := s.ownerOf(h), s.rolls.At(s.subscriptions.At(h).roll()).every
+	if every == 0 {
+		return
+	}
+	s.eachLocal(owner, func(l uint32, lo *local) {
+		if c := lo.cadence(every); c != nil && c.dirty {
+			s.fresh[freshness{h, l}] = lo.cursor
+		}
+	})
+}
+
+// eachLocal yields the topics of an owner.
+func (s *Shard) eachLocal(owner uint32, yield func(l uint32, lo *local)) {
+	if owner&patternBit == 0 {
+		yield(owner, s.locals.At(owner))
+		return
+	}
+	for _, l := range s.patterns.At(owner &^ patternBit).locals {
+		yield(l, s.locals.At(l))
+	}
+}
+
+// isFresh says that a topic's message came before the subscription did.
+func (s *Shard) isFresh(h, l uint32, pos uint64) bool {
+	from, ok := s.fresh[freshness{h, l}]
+	if ok {
+		delete(s.fresh, freshness{h, l})
+	}
+	return ok && pos < from
+}
+
+// forgetFresh is for a subscription that ends or gets other terms.
+func (s *Shard) forgetFresh(h uint32) {
+	if len(s.fresh) > 0 {
+		maps.DeleteFunc(s.fresh, func(f freshness, _ uint64) bool { return f.subscription == h })
+	}
+}
+
+// oweHeldBack makes what an interval holds back of a topic for a subscriber something it is owed, before other terms
+// hold for it there: it is to have the newest whatever comes.
+func (s *Shard) oweHeldBack(id uint32, u *subscriber, l uint32) {
+	h, lo := s.deciding(id, l), s.locals.At(l)
+	if h == 0 || lo.cursor == 0 {
+		return
+	}
+	every := s.rolls.At(s.subscriptions.At(h).roll()).every
+	if c := lo.cadence(every); every == 0 || c == nil || !c.dirty || s.fresh[freshness{h, l}] >= lo.cursor {
+		return
+	}
+	t := lo.link.topic
+	x := mark{local: l, pos: lo.cursor - 1}
+	t.mu.Lock()
+	kept := x.pos >= t.ring.tail // else newer ones are in flight
+	if kept {
+		x.prev = t.ring.at(x.pos).prev
+	}
+	t.mu.Unlock()
+	if kept {
+		s.owe(id, u, x)
+	}
+}
+
+// waited lets a subscriber have what it waited for an interval to pass for.
+func (s *Shard) waited(id uint32, now int64) {
+	u := s.subscribers.At(id)
+	if !u.live || u.lag == 0 {
+		return // another one has the place by now, or nothing is owed any more
+	}
+	g := s.lags.At(u.lag)
+	g.waiting = slices.DeleteFunc(g.waiting, func(x mark) bool {
+		if x.due > now {
+			return false
+		}
+		g.marks.push(x)
+		return true
+	})
+	if g.marks.len() > 0 {
+		s.enqueue(id, u)
+	}
+}

@@ -1,0 +1,174 @@
+package pubsub
+
+func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
+	terms := r.Terms.normal()
+	joined := Joined{Epoch: s.hub.o.Epoch, Wild: true, Terms: terms, Recovered: -1}
+	s.changing(id, u, Filter(r.Filter))
+	p, known := s.byFilter[r.Filter]
+	if !known {
+		p = s.newPattern(r.Filter)
+	}
+	pa := s.patterns.At(p)
+	owed, err := s.snapshots(p, r, &joined)
+	if err != nil {
+		s.endPattern(p)
+		return Joined{}, err
+	}
+	s.place(id, s.find(id, p|patternBit, &pa.audience), p|patternBit, &pa.audience, terms)
+	if !u.wild {
+		s.turnWild(u)
+	}
+	for _, x := range owed {
+		s.owe(id, u, x)
+	}
+	return joined, nil
+}
+
+func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
+	s.changing(id, u, Filter(s.patterns.At(owner&^patternBit).filter))
+	s.drop(h)
+	u.wild = s.hasPattern(u)
+	uncovered := func(l uint32) bool { return s.deciding(id, l) == 0 }
+	s.forgetNotesOf(u, uncovered)
+	s.forgetMarksOf(id, u, uncovered)
+}
+
+// changing is for a subscriber whose subscription to a pattern begins, changes or ends: what decides at the topics that
+// match may be another one afterwards. That is not to be in the midst of a walk, where a message could come by the old
+// and by the new, or by neither.
+func (s *Shard) changing(id uint32, u *subscriber, f Filter) {
+	if u.count == 0 {
+		return
+	}
+	s.settleWalks()
+	for h := u.first; h != 0; h = s.subscriptions.At(h).next {
+		every := s.rolls.At(s.subscriptions.At(h).roll()).every
+		if every == 0 {
+			continue
+		}
+		s.eachLocal(s.ownerOf(h), func(l uint32, lo *local) {
+			if f.Match(lo.link.topic.name) {
+				s.oweHeldBack(id, u, l)
+			}
+		})
+	}
+}
+
+// settleWalks brings all walks to their end.
+func (s *Shard) settleWalks() {
+	for i := s.walks.head; i < len(s.walks.items); i++ {
+		s.step(s.walks.items[i], maxBudget)
+	}
+}
+
+// snapshots says with which messages a subscription to a pattern begins, as marks, one for each topic that has any.
+func (s *Shard) snapshots(p uint32, r *Request, j *Joined) (owed []mark, err error) {
+	if r.Last <= 0 && r.Since == nil {
+		return nil, nil
+	}
+	if r.Since != nil {
+		j.Recovered = 1
+	}
+	err = s.eachCandidate(p, r, func(t *topic) bool {
+		x, any := s.joinTopic(p, t, r, j)
+		if any {
+			owed = append(owed, x)
+		}
+		return len(owed) <= s.hub.o.LagTopicsMax && (r.SnapshotMax <= 0 || j.Snapshot <= r.SnapshotMax)
+	})
+	return owed, err
+}
+
+// eachCandidate yields the topics that may have something for a snapshot of a pattern, until yield returns false;
+// then it fails with ErrSnapshot.
+func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) error {
+	pa := s.patterns.At(p)
+	if r.Since == nil || r.Since.Epoch != s.hub.o.Epoch || r.Since.TS < pa.from {
+		messagesMax := 0
+		if r.Since == nil {
+			messagesMax = r.SnapshotMax // each topic brings one at least
+		}
+		for _, t := range s.hub.matching(Filter(pa.filter), messagesMax) {
+			if !yield(t) {
+				return ErrSnapshot
+			}
+		}
+		if r.Since != nil && r.Since.Epoch == s.hub.o.Epoch {
+			pa.from = min(pa.from, r.Since.TS)
+		}
+		return nil
+	}
+	// Somebody has looked at all topics before, for messages from no later on. So a crowd that comes back, all with
+	// this pattern, costs as many looks as there are topics with news, not as there are topics.
+	for i := 0; i < len(pa.locals); i++ { // the list may grow
+		lo := s.locals.At(pa.locals[i])
+		if t := lo.link.topic; lo.ts >= r.Since.TS && !lo.gone && !yield(t) {
+			return ErrSnapshot
+		}
+	}
+	for name := range r.Since.Seqs {
+		t := s.hub.lookup(name)
+		if t == nil || !Filter(pa.filter).Match(name) {
+			continue
+		}
+		if l, ok := s.byTopic[t]; ok && s.locals.At(l).ts >= r.Since.TS && s.locals.At(l).knows(p) >= 0 {
+			continue // seen above
+		}
+		if !yield(t) {
+			return ErrSnapshot
+		}
+	}
+	return nil
+}
+
+// matching returns the topics with messages that a filter matches, at most one more than max, if there is such a bound.
+func (h *Hub) matching(f Filter, max int) (all []*topic) {
+	h.namesMu.RLock()
+	defer h.namesMu.RUnlock()
+	h.names.Each(f, func(t *topic) bool {
+		if t.filled.Load() {
+			all = append(all, t)
+		}
+		return max <= 0 || len(all) <= max
+	})
+	return all
+}
+
+// joinTopic says with which messages of a topic a subscription to a pattern begins. If there are any the shard takes
+// the topic from now on: up to its cursor they come by the mark, afterwards by walks.
+func (s *Shard) joinTopic(p uint32, t *topic, r *Request, j *Joined) (x mark, owed bool) {
+	t.mu.Lock()
+	l, known := s.byTopic[t]
+	if t.gone || !known && !t.hasNews(r) {
+		t.mu.Unlock()
+		return mark{}, false
+	}
+	if !known {
+		l = s.newLocal(t)
+	}
+	lo := s.locals.At(l)
+	s.attach(l, lo)
+	t.mu.Unlock()
+	s.catchUp(l, false, false)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.Since == nil {
+		return t.lastOf(l, lo, r.Last, j)
+	}
+	same := r.Since.Epoch == s.hub.o.Epoch
+	if seq, named := r.Since.Seqs[t.name]; named || !same {
+		return t.since(l, lo, same, seq, j)
+	}
+	return t.sinceTime(l, lo, r.Since.TS, j)
+}
+
+// hasNews says whether a topic may have something that a request is to begin with. The caller holds mu.
+func (t *topic) hasNews(r *Request) bool {
+	if r.Since == nil || r.Since.Epoch != t.hub.o.Epoch {
+		return t.ring.len() > 0
+	}
+	if seq, named := r.Since.Seqs[t.name]; named {
+		return seq != t.seq
+	}
+	return t.ts >= r.Since.TS
+}

@@ -1,0 +1,308 @@
+package pubsub
+
+import (
+	"iter"
+	"math"
+	"slices"
+	"strings"
+)
+
+// trie keeps values by key, a topic's name or a filter, as a tree of the key's levels. It serves both ways
+// round: of filters Match finds those that match a topic, of names Each finds those that a filter matches.
+//
+// A zero trie is empty and ready. It locks nothing: that is its owner's, and yield must not change the trie.
+// Keys have TopicBytesMax bytes at most and so at most as many levels, which is why the walks recurse.
+//
+// What it costs: a leaf is 40 bytes in its parent, in a slice that doubles up to fewMax places or in a slot of
+// a map, which is 47 to 94 bytes. A node with something below it has 48 bytes more, beside that slice or map.
+type trie[V any] struct {
+	root levels[V]
+	size int
+}
+
+// node is what stands at one level of a key. A zero node is none: it holds nothing and leads nowhere.
+type node[V any] struct {
+	value V
+	held  bool       // a key ends here, and value is its
+	below *levels[V] // nil of a leaf
+}
+
+// levels are the nodes below one, by the text of their level.
+type levels[V any] struct {
+	few  []named[V]         // while there are no more than fewMax, in no order
+	many map[string]node[V] // and when there are; nil before
+	one  *node[V]           // "+"
+	rest *node[V]           // "#"
+}
+
+type named[V any] struct {
+	level string
+	node[V]
+}
+
+// fewMax is up to how many nodes are looked through one by one: for so few that is no slower than hashing.
+const fewMax = 8
+
+// Len is how many keys there are.
+func (t *trie[V]) Len() int { return t.size }
+
+// Get returns the value of just this key, without regard to wildcards.
+func (t *trie[V]) Get(key string) (V, bool) {
+	l := &t.root
+	for {
+		level, rest, more := strings.Cut(key, "/")
+		n := l.get(level)
+		if !more || n.below == nil {
+			return n.value, n.held && !more
+		}
+		l, key = n.below, rest
+	}
+}
+
+// Set puts the value of a key, in place of one that is there. The key, valid as a filter, is kept.
+func (t *trie[V]) Set(key string, v V) {
+	l := &t.root
+	for {
+		level, rest, more := strings.Cut(key, "/")
+		n := l.get(level)
+		if !more {
+			if !n.held {
+				t.size++
+			}
+			n.value, n.held = v, true
+			l.put(level, n)
+			return
+		}
+		if n.below == nil {
+			n.below = new(levels[V])
+			l.put(strings.Clone(level), n) // it may outlive this key by long
+		}
+		l, key = n.below, rest
+	}
+}
+
+// Delete takes a key out, with every node that only it needed. It reports whether it was there.
+func (t *trie[V]) Delete(key string) bool {
+	if !t.root.delete(key) {
+		return false
+	}
+	t.size--
+	return true
+}
+
+func (l *levels[V]) delete(key string) bool {
+	level, rest, more := strings.Cut(key, "/")
+	n := l.get(level)
+	switch {
+	case !more && n.held:
+		n = node[V]{below: n.below}
+	case !more || n.below == nil || !n.below.delete(rest):
+		return false
+	case n.below.empty():
+		n.below = nil
+	default:
+		return true // the node is as it was
+	}
+	l.put(level, n)
+	return true
+}
+
+// Match calls yield with the value of every key that, as a filter, matches the topic, until yield returns
+// false. It does not allocate, and walks no further than filters agree with the topic.
+func (t *trie[V]) Match(topic string, yield func(V) bool) {
+	l := &t.root
+	if !Reserved(topic) {
+		l.match(topic, yield)
+		return
+	}
+	level, rest, more := strings.Cut(topic, "/") // MQTT 4.7.2: not for a wildcard in front
+	n := l.get(level)
+	n.match(rest, more, yield)
+}
+
+func (l *levels[V]) match(topic string, yield func(V) bool) bool {
+	level, rest, more := strings.Cut(topic, "/")
+	if l.rest != nil && !yield(l.rest.value) {
+		return false
+	}
+	if l.one != nil && !l.one.match(rest, more, yield) {
+		return false
+	}
+	n := l.get(level)
+	return n.match(rest, more, yield)
+}
+
+// match goes on below a node that agrees with a level of the topic; rest follows it if there is more.
+func (n *node[V]) match(rest string, more bool, yield func(V) bool) bool {
+	if more {
+		return n.below == nil || n.below.match(rest, yield)
+	}
+	if n.held && !yield(n.value) {
+		return false
+	}
+	return n.below == nil || n.below.rest == nil || yield(n.below.rest.value) // MQTT 4.7.1.2: the parent too
+}
+
+// Each calls yield with the value of every key that, as a topic, the filter matches, in no order, until yield
+// returns false. It looks only where the filter leads. No key may have a wildcard.
+func (t *trie[V]) Each(f Filter, yield func(V) bool) { t.EachWithin(math.MaxInt, f, yield) }
+
+// EachWithin is Each for an owner that cannot hold its lock for long: it gives up where a wildcard leads to more than
+// nodesMax nodes. It reports whether it came to the end.
+func (t *trie[V]) EachWithin(nodesMax int, f Filter, yield func(V) bool) bool {
+	return t.root.each(string(f), true, &search[V]{yield, nodesMax})
+}
+
+// search is one call of EachWithin.
+type search[V any] struct {
+	yield func(V) bool
+	left  int // nodes that it may look at yet
+}
+
+// each walks the nodes that a filter's next level agrees with. At the top a wildcard leaves out what is
+// reserved (MQTT 4.7.2).
+func (l *levels[V]) each(filter string, top bool, s *search[V]) bool {
+	level, rest, more := strings.Cut(filter, "/")
+	if level != "+" && level != "#" {
+		n := l.get(level)
+		return n.each(rest, more, s)
+	}
+	for name, n := range l.nodes() {
+		if s.left--; s.left < 0 {
+			return false
+		}
+		switch {
+		case top && Reserved(name):
+		case level == "+" && !n.each(rest, more, s):
+			return false
+		case level == "#" && !n.all(s):
+			return false
+		}
+	}
+	return true
+}
+
+// each goes on below a node that agrees with a level of the filter; rest follows it if there is more.
+func (n *node[V]) each(rest string, more bool, s *search[V]) bool {
+	if (!more || rest == "#") && n.held && !s.yield(n.value) {
+		return false
+	}
+	return !more || n.below == nil || n.below.each(rest, false, s)
+}
+
+// all calls yield for a node and everything below it.
+func (n *node[V]) all(s *search[V]) bool {
+	if n.held && !s.yield(n.value) {
+		return false
+	}
+	return n.below == nil || n.below.each("#", false, s)
+}
+
+// nodes are those of levels without wildcards.
+func (l *levels[V]) nodes() iter.Seq2[string, node[V]] {
+	return func(yield func(string, node[V]) bool) {
+		for i := range l.few {
+			if !yield(l.few[i].level, l.few[i].node) {
+				return
+			}
+		}
+		for level, n := range l.many {
+			if !yield(level, n) {
+				return
+			}
+		}
+	}
+}
+
+// wild is where the node of a wildcard stands, nil for other levels.
+func (l *levels[V]) wild(level string) **node[V] {
+	switch level {
+	case "+":
+		return &l.one
+	case "#":
+		return &l.rest
+	}
+	return nil
+}
+
+// get returns the node of a level, a zero one if there is none.
+func (l *levels[V]) get(level string) (n node[V]) {
+	if w := l.wild(level); w != nil {
+		if *w != nil {
+			n = **w
+		}
+		return n
+	}
+	if l.many != nil {
+		return l.many[level]
+	}
+	if i := l.find(level); i >= 0 {
+		n = l.few[i].node
+	}
+	return n
+}
+
+func (l *levels[V]) find(level string) int {
+	for i := range l.few {
+		if l.few[i].level == level {
+			return i
+		}
+	}
+	return -1
+}
+
+// put sets the node of a level; a zero one removes the one that is there.
+func (l *levels[V]) put(level string, n node[V]) {
+	none := !n.held && n.below == nil
+	switch w := l.wild(level); {
+	case w != nil && none:
+		*w = nil
+	case w != nil:
+		kept := n
+		*w = &kept
+	case none:
+		l.remove(level)
+	case l.many != nil:
+		l.many[level] = n
+	default:
+		l.putFew(level, n)
+	}
+}
+
+func (l *levels[V]) putFew(level string, n node[V]) {
+	if i := l.find(level); i >= 0 {
+		l.few[i].node = n
+		return
+	}
+	if len(l.few) < fewMax {
+		l.few = append(l.few, named[V]{level, n})
+		return
+	}
+	l.many = make(map[string]node[V], 2*fewMax)
+	for i := range l.few {
+		l.many[l.few[i].level] = l.few[i].node
+	}
+	l.few, l.many[level] = nil, n
+}
+
+func (l *levels[V]) remove(level string) {
+	if l.many == nil {
+		i := l.find(level)
+		if l.few = slices.Delete(l.few, i, i+1); len(l.few) == 0 {
+			l.few = nil
+		}
+		return
+	}
+	delete(l.many, level)
+	if len(l.many) > fewMax/2 { // half, so that it does not go to and fro
+		return
+	}
+	for level, n := range l.many {
+		l.few = append(l.few, named[V]{level, n})
+	}
+	l.many = nil
+}
+
+func (l *levels[V]) empty() bool {
+	return len(l.few) == 0 && l.many == nil && l.one == nil && l.rest == nil
+}
