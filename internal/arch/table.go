@@ -22,7 +22,7 @@ var imports = map[string][]string{
 
 	"pubsub/brokertest": {"pubsub"}, // what every broker is held to
 
-	"protocol":        {"pubsub", "codec/codes", "codec/http1", "codec/ws"},
+	"protocol":        {"pubsub", "codec/codes", "codec/http1", "codec/native", "codec/ws"},
 	"protocol/echo":   {"protocol", "pubsub", "codec/http1", "codec/ws"},
 	"protocol/native": {"protocol", "pubsub", "codec/codes", "codec/http1", "codec/native", "codec/ws"},
 	"protocol/raw":    {"protocol", "pubsub", "codec/codes", "codec/http1", "codec/native", "codec/ws"},
@@ -34,7 +34,7 @@ var imports = map[string][]string{
 		"internal/slab", "internal/buildinfo",
 	},
 	"server/admin":  {"codec/codes", "codec/native"},
-	"server/config": {},
+	"server/config": {"pubsub"},
 	"server/demo":   {},
 
 	"client":  {"codec/codes", "codec/native"},

@@ -24,6 +24,9 @@ func (k *Key) check(v reflect.Value) error {
 	if err := k.checkBounds(v); err != nil {
 		return err
 	}
+	if rules, ok := v.Interface().(Rules); ok {
+		return rules.check()
+	}
 	switch tag.Get("syntax") {
 	case "address":
 		return checkAddress(v.String())
@@ -40,6 +43,9 @@ func (k *Key) check(v reflect.Value) error {
 			}
 		}
 	case "filter":
+		if f, one := v.Interface().(string); one {
+			return checkFilter(f)
+		}
 		for _, f := range v.Interface().([]string) {
 			if err := checkFilter(f); err != nil {
 				return err
@@ -83,8 +89,6 @@ func checkAddress(s string) error {
 	return nil
 }
 
-// checkFilter applies the rules of MQTT 5 §4.7.1: + stands alone in its level,
-// # alone in the last.
 // checkOrigin wants an origin as browsers send it (RFC 6454 §7.1), or *.
 func checkOrigin(s string) error {
 	u, err := url.Parse(s)
@@ -94,6 +98,8 @@ func checkOrigin(s string) error {
 	return fmt.Errorf("%q is no origin: it takes the form https://host or https://host:port", s)
 }
 
+// checkFilter applies the rules of MQTT 5 §4.7.1: + stands alone in its level,
+// # alone in the last.
 func checkFilter(f string) error {
 	switch {
 	case f == "" || len(f) > filterBytesMax:
@@ -121,7 +127,7 @@ func (c *Config) Check() error {
 	for i := range allKeys() {
 		k := &allKeys()[i]
 		if err := k.check(k.value(v)); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", k.Name, err))
+			errs = append(errs, told(k.Name, err, nil)...)
 		}
 	}
 	return errors.Join(append(errs, c.checkTogether()...)...)
@@ -142,6 +148,10 @@ func (c *Config) checkTogether() []error {
 		"one topic may take the whole, not more")
 	atLeast("ring.retain_total_bytes", r.RetainTotalBytes, "ring.retain_bytes", r.RetainBytes,
 		"one topic may take the whole, not more")
+	for i := range c.Rules {
+		atLeast("ring.retain_total_bytes", r.RetainTotalBytes, rulePath(i, "retain_bytes"), c.Rules[i].RetainBytes,
+			"one topic may take the whole, not more")
+	}
 	if c.Drain.Spread > c.Drain.Timeout {
 		errs = append(errs, fmt.Errorf("drain.spread (%s) must not be longer than drain.timeout (%s)",
 			durationText(c.Drain.Spread), durationText(c.Drain.Timeout)))

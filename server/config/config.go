@@ -18,6 +18,7 @@ type Config struct {
 	Anonymous  Anonymous  `koanf:"anonymous"`
 	Ring       Ring       `koanf:"ring"`
 	Topics     Topics     `koanf:"topics"`
+	Rules      Rules      `koanf:"rules" usage:"what holds of topics by their names: a list in JSON, as in [{\"filter\":\"ticker/#\",\"mode\":\"latest\"}]; the first rule whose filter matches a topic holds. megawire.yaml has the keys of a rule"`
 	Publishing Publishing `koanf:"publish"`
 	Heartbeat  Heartbeat  `koanf:"heartbeat"`
 	Drain      Drain      `koanf:"drain"`
@@ -38,6 +39,7 @@ type Limits struct {
 	Connections                Auto          `koanf:"connections" max:"100000000" usage:"open connections, those past it get 503; auto is what the limit on open files leaves"`
 	SubscriptionsPerConnection int           `koanf:"subscriptions_per_connection" min:"1" max:"65536" usage:"filters one connection may subscribe to; those past it are too_many"`
 	Topics                     int           `koanf:"topics" min:"1" max:"100000000" usage:"topics held at once; a publish that would make one more is too_many"`
+	LagTopics                  int           `koanf:"lag_topics" min:"1" max:"16777216" usage:"topics in which one slow subscriber of patterns may be behind; who is behind in more is closed with 4002"`
 	HandshakeTimeout           time.Duration `koanf:"handshake_timeout" min:"100ms" max:"5m" usage:"time from accept to the end of the HTTP request head"`
 	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the connection is not read from until they are gone"`
 	UnfinishedBytes            Bytes         `koanf:"unfinished_bytes" min:"1MiB" max:"1TiB" usage:"what is kept of messages that have not come to their end, of all connections; who adds to it past that is closed with 1013"`
@@ -110,6 +112,7 @@ func Default() Config {
 			MessageBytes:               1 * MiB,
 			SubscriptionsPerConnection: 1024,
 			Topics:                     1_000_000,
+			LagTopics:                  65_536,
 			HandshakeTimeout:           10 * time.Second,
 			RepliesBytes:               256 * KiB,
 			UnfinishedBytes:            256 * MiB,
@@ -127,6 +130,7 @@ func Default() Config {
 			RetainTotalBytes:   256 * MiB,
 		},
 		Topics:     Topics{Idle: 24 * time.Hour},
+		Rules:      Rules{},
 		Publishing: Publishing{Wait: 10 * time.Second},
 		Heartbeat:  Heartbeat{PingInterval: 25 * time.Second, PongTimeout: 25 * time.Second},
 		Drain:      Drain{Timeout: 10 * time.Second, Spread: 5 * time.Second},

@@ -17,7 +17,7 @@ func RegisterFlags(fs *pflag.FlagSet) {
 	}
 }
 
-// flagValue is one key on the command line. A list's flag may be repeated.
+// flagValue is one key on the command line. The flag of a list, or of the rules, may be repeated.
 type flagValue struct {
 	key  *Key
 	text string
@@ -36,8 +36,15 @@ func (f *flagValue) Set(s string) error {
 	if err := f.key.check(v); err != nil {
 		return err
 	}
-	if f.set && f.key.Kind == "list" {
+	switch {
+	case f.set && f.key.Kind == "list":
 		s = f.text + "," + s
+	case f.set && f.key.Kind == "rules":
+		var all Rules
+		if err := setText(reflect.ValueOf(&all).Elem(), f.text); err != nil {
+			return err
+		}
+		s = append(all, v.Interface().(Rules)...).String()
 	}
 	f.text, f.set = s, true
 	return nil

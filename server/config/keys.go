@@ -13,7 +13,7 @@ const envPrefix = "MEGAWIRE_"
 type Key struct {
 	Name    string // as in the file's levels joined with dots, and as a flag: ring.retain_age
 	Env     string // its environment variable: MEGAWIRE_RING_RETAIN_AGE
-	Kind    string // text, list, true|false, number, number|auto, size or duration
+	Kind    string // text, list, true|false, number, number|auto, size, duration or rules
 	Default string // in the form in which it is written
 	Usage   string // one sentence, with bounds
 
@@ -26,7 +26,7 @@ type Key struct {
 func Keys() []Key { return allKeys() }
 
 var allKeys = sync.OnceValue(func() []Key {
-	return collect(nil, reflect.TypeFor[Config](), "", nil)
+	return collect(nil, reflect.ValueOf(Default()), "", nil)
 })
 
 var keysByName = sync.OnceValue(func() map[string]*Key {
@@ -47,15 +47,21 @@ var keysByEnv = sync.OnceValue(func() map[string]*Key {
 	return m
 })
 
-func collect(keys []Key, t reflect.Type, prefix string, index []int) []Key {
-	for f := range t.Fields() {
+// collect adds the keys of a group. whole is the struct they all lie in, with the defaults; index is the group's
+// path in it.
+func collect(keys []Key, whole reflect.Value, prefix string, index []int) []Key {
+	group := whole.Type()
+	if len(index) > 0 {
+		group = group.FieldByIndex(index).Type
+	}
+	for f := range group.Fields() {
 		name := prefix + f.Tag.Get("koanf")
 		path := append(index[:len(index):len(index)], f.Index...)
 		if f.Type.Kind() == reflect.Struct {
-			keys = collect(keys, f.Type, name+".", path)
+			keys = collect(keys, whole, name+".", path)
 			continue
 		}
-		def := reflect.ValueOf(Default()).FieldByIndex(path)
+		def := whole.FieldByIndex(path)
 		keys = append(keys, Key{
 			Name:    name,
 			Env:     envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "_")),
@@ -84,7 +90,7 @@ func section(name string) bool {
 
 func kindOf(v reflect.Value) string {
 	switch v.Interface().(type) {
-	case bool:
+	case bool, *bool:
 		return "true|false"
 	case int:
 		return "number"
@@ -96,6 +102,8 @@ func kindOf(v reflect.Value) string {
 		return "list"
 	case string:
 		return "text"
+	case Rules:
+		return "rules"
 	default:
 		return "duration"
 	}

@@ -87,7 +87,7 @@ func (l layer) addTo(merged *koanf.Koanf, origins Origins) (errs []error) {
 			err = key.check(v)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s: %w", l.where(name), name, err))
+			errs = append(errs, told(name, err, l.where)...)
 			continue
 		}
 		typed[name] = v.Interface()
@@ -108,6 +108,9 @@ func (l layer) refuse(name string, raw any) error {
 		}
 		return fmt.Errorf("%s: %s is a group of keys, not a value", l.where(name), name)
 	}
+	if group, key, _ := strings.Cut(name, "."); key != "" && keysByName()[group] != nil && keysByName()[group].Kind == "rules" {
+		return fmt.Errorf("%s: %s takes a list: a dash stands before each rule", l.where(name), group)
+	}
 	if planned(name) {
 		return fmt.Errorf("%s: %s is not built yet", l.where(name), name)
 	}
@@ -127,6 +130,9 @@ func planned(name string) bool {
 
 // setRaw stores what a YAML file, a variable or a flag gave.
 func setRaw(v reflect.Value, raw any) error {
+	if _, isText := raw.(string); !isText && v.Type() == reflect.TypeFor[Rules]() {
+		return setRules(v, raw)
+	}
 	switch x := raw.(type) {
 	case nil:
 		return errors.New("has no value; leave the key out to get its default")
@@ -169,7 +175,7 @@ func fileLayer(path string) (layer, error) {
 	lines := lineNumbers(data)
 	return layer{
 		values: k.All(),
-		where:  func(key string) string { return fmt.Sprintf("file %s:%d", path, lines[key]) },
+		where:  func(key string) string { return fmt.Sprintf("file %s:%d", path, lineOf(lines, key)) },
 		hint:   func(key string) string { return Nearest(key, keyNames()) },
 	}, nil
 }
@@ -200,6 +206,7 @@ func envLayer(environ []string) (layer, error) {
 	return layer{
 		values: k.All(),
 		where: func(key string) string {
+			key, _, _ = strings.Cut(key, "[") // a part of its value stands where it does
 			if known := keysByName()[key]; known != nil {
 				return "environment " + known.Env
 			}
@@ -225,7 +232,10 @@ func flagLayer(flags *pflag.FlagSet) (layer, error) {
 	}
 	return layer{
 		values: k.All(),
-		where:  func(key string) string { return "flag --" + key },
-		hint:   func(key string) string { return Nearest(key, keyNames()) },
+		where: func(key string) string {
+			key, _, _ = strings.Cut(key, "[")
+			return "flag --" + key
+		},
+		hint: func(key string) string { return Nearest(key, keyNames()) },
 	}, nil
 }

@@ -62,11 +62,16 @@ func setText(v reflect.Value, s string) error {
 	switch v.Interface().(type) {
 	case string:
 		v.SetString(s)
-	case bool:
+	case bool, *bool:
 		if s != "true" && s != "false" {
 			return fmt.Errorf("%q is neither true nor false", s)
 		}
-		v.SetBool(s == "true")
+		set := s == "true"
+		if v.Kind() == reflect.Pointer {
+			v.Set(reflect.ValueOf(&set))
+		} else {
+			v.SetBool(set)
+		}
 	case int:
 		n, err := parseCount(s)
 		if err != nil {
@@ -89,6 +94,8 @@ func setText(v reflect.Value, s string) error {
 		v.SetInt(int64(d))
 	case []string:
 		v.Set(reflect.ValueOf(splitList(s)))
+	case Rules:
+		return setRulesText(v, s)
 	default:
 		panic("config: a key of type " + v.Type().String() + " has no text form; add it to setText")
 	}
@@ -102,6 +109,11 @@ func text(v reflect.Value) string {
 		return durationText(x)
 	case []string:
 		return strings.Join(x, ",")
+	case *bool:
+		if x == nil {
+			return ""
+		}
+		return fmt.Sprint(*x)
 	default:
 		return fmt.Sprint(x)
 	}
@@ -168,10 +180,14 @@ func durationText(d time.Duration) string {
 }
 
 func equal(a, b reflect.Value) bool {
-	if x, ok := a.Interface().([]string); ok {
+	switch x := a.Interface().(type) {
+	case []string:
 		return slices.Equal(x, b.Interface().([]string))
+	case Rules:
+		return reflect.DeepEqual(x, b.Interface())
+	default:
+		return a.Equal(b)
 	}
-	return a.Equal(b)
 }
 
 // Values gives every key with its value as text, for introspection. There are no secrets among them yet.

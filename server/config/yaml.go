@@ -43,10 +43,26 @@ func addLines(lines map[string]int, n *yaml.Node, prefix string) {
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		name := prefix + n.Content[i].Value
+		name, value := prefix+n.Content[i].Value, n.Content[i+1]
 		lines[name] = n.Content[i].Line
-		addLines(lines, n.Content[i+1], name+".")
+		addLines(lines, value, name+".")
+		if value.Kind != yaml.SequenceNode {
+			continue
+		}
+		for j, element := range value.Content {
+			path := fmt.Sprintf("%s[%d]", name, j)
+			lines[path] = element.Line
+			addLines(lines, element, path+".")
+		}
 	}
+}
+
+// lineOf is the line of a key, or of what it would stand in where it is missing.
+func lineOf(lines map[string]int, key string) int {
+	for lines[key] == 0 && strings.ContainsAny(key, ".[") {
+		key = key[:strings.LastIndexAny(key, ".[")]
+	}
+	return lines[key]
 }
 
 // Print writes c as a YAML file that [Load] reads back, with where each value
@@ -63,7 +79,13 @@ func Print(w io.Writer, c *Config, origins Origins) error {
 			}
 			group, name, indent = g, last, "  "
 		}
-		line := indent + name + ": " + yamlText(k.value(reflect.ValueOf(c).Elem()))
+		value := k.value(reflect.ValueOf(c).Elem())
+		if rules, ok := value.Interface().(Rules); ok && len(rules) > 0 {
+			fmt.Fprintf(&out, "%-44s # %s\n", name+":", origins[k.Name])
+			out.Write(rules.appendYAML(nil))
+			continue
+		}
+		line := indent + name + ": " + yamlText(value)
 		fmt.Fprintf(&out, "%-44s # %s\n", line, origins[k.Name])
 	}
 	_, err := io.WriteString(w, out.String())
