@@ -24,6 +24,9 @@ func (e *events) OnBoot(eng gnet.Engine) gnet.Action {
 			continue
 		}
 		e.l.poller.setSocketOptions(fd)
+		if err := stampSecond(fd, e.l.Seconds()); err != nil {
+			e.l.poller.o.Logger.Warn("socket option not set", "option", "SO_RCVTIMEO", "error", err)
+		}
 		_ = unix.Close(fd)
 	}
 	return gnet.None

@@ -48,6 +48,7 @@ type Loop struct {
 	current    *Conn    // being served; what a panic closes
 	out        []byte   // replies of the event being handled
 	scanned    uint32   // how far the scan for due connections has come
+	stamped    uint32   // the second that the listeners' sockets get
 	noTurns    bool     // until the next tick, since a turn has panicked
 	counts     Counts
 }

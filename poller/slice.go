@@ -86,6 +86,7 @@ func (l *Loop) doDue(due uint32) (more bool) {
 	more = l.pushWritable()
 	if due&dueScan != 0 {
 		l.noTurns = false
+		l.stamp()
 		l.scan()
 		l.guard(func() { l.poller.o.Handler.Tick(l) })
 		l.publishCounts()
