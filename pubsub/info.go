@@ -110,7 +110,7 @@ func (h *Hub) namesAfter(after string, filter Filter, n int) []string {
 		s := &h.index[i]
 		s.mu.RLock()
 		for name := range s.topics {
-			if all || filter.Match(name) {
+			if l.wants(name) && (all || filter.Match(name)) {
 				l.add(name)
 			}
 		}
@@ -127,8 +127,13 @@ type lowest struct {
 	names []string
 }
 
+// wants reports whether a name may be among them, for those who have more to ask of it.
+func (l *lowest) wants(name string) bool {
+	return name > l.after && (l.below == "" || name < l.below)
+}
+
 func (l *lowest) add(name string) {
-	if name <= l.after || l.below != "" && name >= l.below {
+	if !l.wants(name) {
 		return
 	}
 	if l.names = append(l.names, name); len(l.names) == 2*l.max {
