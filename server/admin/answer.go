@@ -43,6 +43,11 @@ func answer(w http.ResponseWriter, status int, v any) {
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the answer could not be written as JSON"}}`)
 	}
+	answerJSON(w, status, body)
+}
+
+// answerJSON writes a body that is JSON.
+func answerJSON(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
@@ -84,7 +89,7 @@ func (s *Server) faultOf(err error) Fault {
 	case errors.Is(err, context.Canceled):
 		return Fault{codes.Unavailable, "the request was given up while it waited for room"}
 	}
-	s.log.Error("publishing through the admin API failed", "error", err)
+	s.log.Error("a request to the admin API failed", "error", err)
 	return Fault{codes.Internal, "internal error; the server's log has more"}
 }
 

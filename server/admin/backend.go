@@ -26,6 +26,8 @@ type Receipt struct {
 
 // Backend is what the admin listener needs of the server. All methods are called from many goroutines at once.
 type Backend interface {
+	Views
+
 	// Publish publishes one message, waiting for room until ctx ends. It copies the payload and does not keep ctx.
 	// A message that is at fault, or a server that cannot take it, is told by a Fault; the end of the wait by ctx's error.
 	Publish(ctx context.Context, p *Publication) (Receipt, error)
@@ -62,6 +64,7 @@ type Stats struct {
 	Subscriptions  int64
 	Topics         int64
 	Lagging        int64 // connections that the kernel takes no more bytes for
+	Filters        int64 // patterns that somebody subscribes to
 	RingBytes      int64
 	TopicsEvicted  uint64 // total: topics let go to make room for others
 	InFlightBytes  int64  // published, and not yet taken by every event loop
@@ -86,9 +89,12 @@ type Stats struct {
 	Batches       uint64
 	Gaps          uint64 // gaps told to clients
 	GapMessages   uint64 // messages in them
+	Conflated     uint64 // messages passed over for a newer one of their topic, as the subscriber wants it
 	Pings         uint64
 
 	Panics uint64 // recovered while serving a connection
 
 	MemoryTrims uint64 // times that memory was given back to the system after a crowd
+
+	Lag Lag // filled in by the metrics, of Views.Lag
 }

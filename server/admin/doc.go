@@ -7,13 +7,15 @@
 //	request ─ guard (Host, Origin, headers) ─ route (path, method) ─┬─ publish: one, array ─┐
 //	                                                                ├─ publish: stream ─────┼─▶ Backend.Publish
 //	                                                                ├─ health, info ────────┴─▶ Backend.Ready, Info
+//	                                                                ├─ topics, clients ───────▶ Backend.Topics, Clients, …
 //	                                                                ├─ metrics ─ collector ───▶ Backend.Stats
 //	                                                                └─ page, pprof
 //
 // # Threading
 //
 // Each request runs in net/http's goroutine. A publication that finds no room waits there, and a stream that waits reads
-// nothing meanwhile: the sender feels it through TCP, and the memory of a stream is one line and one read buffer.
+// nothing meanwhile: the sender feels it through TCP, and the memory of a stream is one line and one read buffer. Lists of topics and
+// clients come in pages, and few are made at once, as they take from the event loops' time.
 //
 // # Who may call
 //

@@ -16,6 +16,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeBackend keeps what was published. Its rules are a small part of the real ones.
 type fakeBackend struct {
+	fakeViews
+
 	mu        sync.Mutex
 	published []Publication
 	checked   int

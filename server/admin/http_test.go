@@ -95,10 +95,13 @@ func TestRoutes(t *testing.T) {
 		{"the page by DELETE", "DELETE", "/", 405, "method_not_allowed", "GET, HEAD"},
 		{"an unknown path", "GET", "/nowhere?token=secret", 404, `{"error":{"code":"not_found","message":"there is nothing at \"/nowhere\""}}`, ""},
 		{"an unknown asset", "GET", "/assets/index.html", 404, "not_found", ""},
-		{"topics, later", "GET", "/v1/topics", 501, `{"error":{"code":"not_built","message":"\"/v1/topics\" is not built yet"}}`, ""},
-		{"one topic, later", "GET", "/v1/topics/ticker/BTC-USD", 501, "is not built yet", ""},
-		{"clients, later", "GET", "/v1/clients", 501, "is not built yet", ""},
-		{"kicking one, later", "DELETE", "/v1/clients/7f2c", 501, "is not built yet", ""},
+		{"topics", "GET", "/v1/topics", 200, `{"topics":[]}`, ""},
+		{"topics by POST", "POST", "/v1/topics", 405, "method_not_allowed", "GET, HEAD"},
+		{"one topic by DELETE", "DELETE", "/v1/topics/a//b", 405, "method_not_allowed", "GET, HEAD"},
+		{"clients", "GET", "/v1/clients", 200, `{"clients":[]}`, ""},
+		{"one client by HEAD", "HEAD", "/v1/clients/7f2c", 200, "", ""},
+		{"one client by POST", "POST", "/v1/clients/7f2c", 405, "method_not_allowed", "GET, DELETE, HEAD"},
+		{"what is below a client", "GET", "/v1/clients/7f2c/topics", 404, "not_found", ""},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {
 			w := do(s, tc.method, tc.path, "")
@@ -130,9 +133,9 @@ func TestPage(t *testing.T) {
 	topics := []string{"ticker/BTC-USD", "</script><b>"}
 	s := newServer(t, Options{PublicPort: 8181, Topics: topics})
 	for _, tc := range []struct{ sentence, host, connect string }{
-		{"by name", "localhost:9080", "ws://localhost:8181;"},
-		{"by IPv4", "127.0.0.1:9080", "ws://127.0.0.1:8181;"},
-		{"by IPv6, which the policy cannot name", "[::1]:9080", "ws://*:8181;"},
+		{"by name", "localhost:9080", "'self' ws://localhost:8181;"},
+		{"by IPv4", "127.0.0.1:9080", "'self' ws://127.0.0.1:8181;"},
+		{"by IPv6, which the policy cannot name", "[::1]:9080", "'self' ws://*:8181;"},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {
 			policy := do(s, http.MethodGet, "/", "", "Host: "+tc.host).Header().Get("Content-Security-Policy")
@@ -162,8 +165,9 @@ func TestMetrics(t *testing.T) {
 		ConnectionsOpened: 10, ConnectionsClosed: 7, ClosedByCode: map[int]uint64{1000: 4, 4002: 1, 3123: 1, 4999: 1},
 		Refused: map[string]uint64{"full": 2}, MessagesIn: map[string]uint64{"native": 11, "admin": 12}, PublishRefused: map[string]uint64{"bad_topic": 1},
 		BytesIn: 1, Deliveries: 2, BytesOut: 3, Writes: 4, PartialWrites: 5, Batches: 6, Gaps: 8, GapMessages: 9, Pings: 10, Panics: 13, MemoryTrims: 14,
+		Filters: 15, Conflated: 16,
 	}
-	b := &fakeBackend{stats: stats}
+	b := &fakeBackend{stats: stats, fakeViews: fakeViews{lag: Lag{Subscribers: 17, Messages: 18, MessagesMax: 19, MillisMax: 20500}}}
 	c := newCollector(b)
 	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
@@ -182,7 +186,9 @@ func TestMetrics(t *testing.T) {
 		`megawire_messages_in_total{source="admin"} 12`, `megawire_messages_in_total{source="native"} 11`, `megawire_publish_refused_total{code="bad_topic"} 1`,
 		"megawire_received_bytes_total 1", "megawire_messages_out_total 2", "megawire_sent_bytes_total 3", "megawire_writes_total 4",
 		"megawire_writes_partial_total 5", "megawire_batches_total 6", "megawire_gaps_total 8", "megawire_gap_messages_total 9",
-		"megawire_pings_total 10", "megawire_panics_total 13", "megawire_memory_trims_total 14", "# TYPE megawire_topics gauge", "# TYPE megawire_writes_total counter",
+		"megawire_pings_total 10", "megawire_panics_total 13", "megawire_memory_trims_total 14", "megawire_filters 15",
+		"megawire_conflated_messages_total 16", "megawire_lagging_subscribers 17", "megawire_backlog_messages 18", "megawire_backlog_messages_max 19",
+		"megawire_backlog_seconds_max 20.5", "# TYPE megawire_topics gauge", "# TYPE megawire_writes_total counter",
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("%s is missing", line)

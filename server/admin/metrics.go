@@ -32,6 +32,14 @@ var families = []family{
 		read: func(s *Stats) float64 { return float64(s.ConnectionsMax) }},
 	{name: "connections_lagging", kind: gauge, help: "Client connections that cannot take more at the moment.",
 		read: func(s *Stats) float64 { return float64(s.Lagging) }},
+	{name: "lagging_subscribers", kind: gauge, help: "Clients that have messages to get which are not on their way yet.",
+		read: func(s *Stats) float64 { return float64(s.Lag.Subscribers) }},
+	{name: "backlog_messages", kind: gauge, help: "Messages that lagging clients have yet to be sent, all together.",
+		read: func(s *Stats) float64 { return float64(s.Lag.Messages) }},
+	{name: "backlog_messages_max", kind: gauge, help: "Messages that the client furthest behind has yet to be sent.",
+		read: func(s *Stats) float64 { return float64(s.Lag.MessagesMax) }},
+	{name: "backlog_seconds_max", kind: gauge, help: "Age of the oldest message that a lagging client has yet to be sent.",
+		read: func(s *Stats) float64 { return float64(s.Lag.MillisMax) / 1000 }},
 	{name: "connections_opened_total", kind: counter, help: "Client connections accepted.",
 		read: func(s *Stats) float64 { return float64(s.ConnectionsOpened) }},
 	{name: "connections_closed_total", kind: counter, help: "Client connections closed, for whatever reason.",
@@ -43,6 +51,8 @@ var families = []family{
 
 	{name: "subscriptions", kind: gauge, help: "Subscriptions held now, over all clients.",
 		read: func(s *Stats) float64 { return float64(s.Subscriptions) }},
+	{name: "filters", kind: gauge, help: "Patterns with wildcards that somebody subscribes to.",
+		read: func(s *Stats) float64 { return float64(s.Filters) }},
 	{name: "topics", kind: gauge, help: "Topics in existence now.",
 		read: func(s *Stats) float64 { return float64(s.Topics) }},
 	{name: "topics_evicted_total", kind: counter, help: "Topics without subscribers that were let go to make room for others.",
@@ -75,6 +85,8 @@ var families = []family{
 		read: func(s *Stats) float64 { return float64(s.Gaps) }},
 	{name: "gap_messages_total", kind: counter, help: "Messages that lay in the gaps that clients were told of.",
 		read: func(s *Stats) float64 { return float64(s.GapMessages) }},
+	{name: "conflated_messages_total", kind: counter, help: "Messages passed over for a newer one of their topic, as modes latest and every have it.",
+		read: func(s *Stats) float64 { return float64(s.Conflated) }},
 	{name: "pings_total", kind: counter, help: "WebSocket pings sent to quiet clients.",
 		read: func(s *Stats) float64 { return float64(s.Pings) }},
 	{name: "panics_total", kind: counter, help: "Panics recovered while serving a connection.",
@@ -129,6 +141,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	stats := c.backend.Stats()
+	stats.Lag = c.backend.Lag()
 	for i, f := range families {
 		if f.label == "" {
 			ch <- prometheus.MustNewConstMetric(c.descs[i], f.kind, f.read(&stats))

@@ -25,12 +25,14 @@ const (
 	excludeMax      = 1024     // ids in one "exclude"
 	lineOverhead    = 4 << 10  // bytes of a line beside its payload: keys, topic, exclude
 	readBufferBytes = 64 << 10 // of one stream
+	looksMax        = 2        // lists of topics or clients made at once
 
 	headerBytesMax    = 16 << 10
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	bodyTimeout       = 30 * time.Second // for a body that is not a stream to come in whole
 	answerTimeout     = 30 * time.Second // for an answer to be taken
+	lookWait          = 2 * time.Second  // for a list to be its turn
 	lingerTimeout     = time.Second      // for a sender to notice that its stream was ended, before it is cut off
 )
 

@@ -56,25 +56,26 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(p.document)
 }
 
-// policy lets the page run its own script and style and connect to this host's WebSocket port, nothing else (CSP Level 3). The guard
-// has checked host.
+// policy lets the page run its own script and style and connect to this listener and to this host's WebSocket port, nothing else (CSP
+// Level 3). The guard has checked host.
 func (p *page) policy(host string) string {
 	name := bareHost(host)
 	source := fmt.Sprintf("ws://%s:%d", name, p.publicPort)
 	if ip, err := netip.ParseAddr(name); err == nil && ip.Is6() {
 		source = fmt.Sprintf("ws://*:%d", p.publicPort) // CSP's grammar has no IPv6 literals
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src " + source +
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' " + source +
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
 // assets serves the script and the style, by exact name.
 func (p *page) assets() http.Handler {
 	types := map[string]string{
-		"/assets/page.css": "text/css; charset=utf-8",
-		"/assets/page.js":  "text/javascript; charset=utf-8",
-		"/assets/feed.js":  "text/javascript; charset=utf-8",
-		"/assets/spark.js": "text/javascript; charset=utf-8",
+		"/assets/page.css":    "text/css; charset=utf-8",
+		"/assets/page.js":     "text/javascript; charset=utf-8",
+		"/assets/feed.js":     "text/javascript; charset=utf-8",
+		"/assets/spark.js":    "text/javascript; charset=utf-8",
+		"/assets/overview.js": "text/javascript; charset=utf-8",
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind, ok := types[r.URL.Path]

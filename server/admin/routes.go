@@ -15,7 +15,7 @@ import (
 
 const metricsInFlightMax = 4 // scrapes at once
 
-// routes is the table of paths. What is not in it is 404; what is promised and not built is said so by name.
+// routes is the table of paths. What is not in it is 404.
 func (s *Server) routes() (http.Handler, error) {
 	page, err := newPage(s.o.PublicPort, s.o.Topics)
 	if err != nil {
@@ -30,9 +30,9 @@ func (s *Server) routes() (http.Handler, error) {
 	handle("/healthz", http.HandlerFunc(healthz), http.MethodGet)
 	handle("/readyz", http.HandlerFunc(s.readyz), http.MethodGet)
 	handle("/metrics", metrics, http.MethodGet)
-	for _, path := range []string{"/v1/topics", "/v1/topics/", "/v1/clients", "/v1/clients/"} {
-		mux.HandleFunc(path, notBuilt)
-	}
+	handle("/v1/topics", http.HandlerFunc(s.topics), http.MethodGet)
+	handle("/v1/clients", http.HandlerFunc(s.clients), http.MethodGet)
+	handle("/v1/clients/{id}", http.HandlerFunc(s.clientOrKick), http.MethodGet, http.MethodDelete)
 	handle("/debug/pprof/", endless(pprof.Index), http.MethodGet)
 	handle("/debug/pprof/cmdline", endless(pprof.Cmdline), http.MethodGet)
 	handle("/debug/pprof/profile", endless(pprof.Profile), http.MethodGet)
@@ -41,7 +41,7 @@ func (s *Server) routes() (http.Handler, error) {
 	handle("/assets/", page.assets(), http.MethodGet)
 	handle("/{$}", page, http.MethodGet)
 	mux.HandleFunc("/", notFound)
-	return mux, nil
+	return s.withTopics(mux), nil
 }
 
 // only lets a path's methods through; HEAD goes where GET does (RFC 9110 §9.3.2).
@@ -70,10 +70,6 @@ func endless(h http.HandlerFunc) http.Handler {
 
 func notFound(w http.ResponseWriter, r *http.Request) {
 	answerFault(w, Fault{codes.NotFound, "there is nothing at " + quote(r.URL.Path)})
-}
-
-func notBuilt(w http.ResponseWriter, r *http.Request) {
-	answerFault(w, Fault{codes.NotBuilt, quote(r.URL.Path) + " is not built yet"})
 }
 
 func healthz(w http.ResponseWriter, _ *http.Request) {

@@ -23,6 +23,7 @@ type Server struct {
 	bodies chan struct{}   // a slot for each long body held in memory
 
 	streams chan struct{} // a slot for each open stream
+	looks   chan struct{} // a slot for each list of topics or clients under way
 
 	stopping context.Context // ends when Shutdown begins; streams and waits end with it
 	stop     context.CancelFunc
@@ -34,7 +35,10 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, log: o.Logger, bodies: make(chan struct{}, bodiesMax), streams: make(chan struct{}, o.streamsMax())}
+	s := &Server{
+		o: o, log: o.Logger, bodies: make(chan struct{}, bodiesMax), streams: make(chan struct{}, o.streamsMax()),
+		looks: make(chan struct{}, looksMax),
+	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hosts = allowedHosts(o.Listen, o.Hosts)
 	if err := register(o.Registry, o.Backend); err != nil {

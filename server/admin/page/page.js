@@ -2,6 +2,7 @@
 // Messages only change state; what is painted is painted once a frame, so that a fast feed costs no more than the screen shows.
 
 import { Feed } from './feed.js';
+import { showOverview } from './overview.js';
 import { Spark } from './spark.js';
 
 const root = document.documentElement;
@@ -220,3 +221,4 @@ readColors();
 measureRate();
 requestAnimationFrame(frame);
 feed.connect();
+showOverview();
