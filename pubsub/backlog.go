@@ -63,6 +63,9 @@ func (s *Shard) EachLagging(from uint32, places int, yield func(id SubscriberID,
 // CheckLag tells the sink whose backlog is past the bounds of a rule that closes slow readers. It is called about once
 // a second on the shard's loop; a reader that takes nothing at all would not come by it otherwise.
 func (s *Shard) CheckLag() {
+	if !s.hub.closing.Load() {
+		return
+	}
 	for h := uint32(1); h < s.lags.End(); h++ {
 		if g := s.lags.At(h); g.subscriber != 0 && s.tooFar(g) {
 			s.overrun(s.subscribers.At(g.subscriber))

@@ -25,13 +25,31 @@ type timer struct {
 // timers is a binary heap, the earliest on top.
 type timers struct {
 	heap  []timer
-	alive int // that were not of ended locals when the heap was last looked through
+	alive int // that were of any use when the heap was last looked through
+}
+
+// setTimer adds a timer. Intervals may be a day long, so those that nobody waits for any more are dropped when they
+// are as many as the others.
+func (s *Shard) setTimer(t timer) {
+	if q := &s.timers; len(q.heap) >= 2*q.alive+64 {
+		q.heap = slices.DeleteFunc(q.heap, func(t timer) bool { return !s.awaited(t) })
+		for i := len(q.heap)/2 - 1; i >= 0; i-- {
+			q.sink(i)
+		}
+		q.alive = len(q.heap)
+	}
+	s.timers.push(t)
+}
+
+func (s *Shard) awaited(t timer) bool {
+	if t.link != nil {
+		return !t.link.dead && slices.ContainsFunc(s.locals.At(t.link.local).cadences, func(c cadence) bool { return c.dirty && c.due == t.due })
+	}
+	u := s.subscribers.At(t.subscriber)
+	return u.live && u.lag != 0 && slices.ContainsFunc(s.lags.At(u.lag).waiting, func(x mark) bool { return x.due == t.due })
 }
 
 func (q *timers) push(t timer) {
-	if len(q.heap) >= 2*q.alive+64 {
-		q.prune()
-	}
 	q.heap = append(q.heap, t)
 	for i := len(q.heap) - 1; i > 0; {
 		parent := (i - 1) / 2
@@ -65,15 +83,6 @@ func (q *timers) sink(i int) {
 		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
 		i = least
 	}
-}
-
-// prune drops the timers of locals that have ended: their intervals may be a day long.
-func (q *timers) prune() {
-	q.heap = slices.DeleteFunc(q.heap, func(t timer) bool { return t.link != nil && t.link.dead })
-	for i := len(q.heap)/2 - 1; i >= 0; i-- {
-		q.sink(i)
-	}
-	q.alive = len(q.heap)
 }
 
 // Due says when, on Options.Clock, the shard wants a turn at the latest, for the sake of subscribers with an
@@ -149,7 +158,7 @@ func (s *Shard) pass(lo *local, every uint32, now int64) bool {
 		return true
 	case !c.dirty:
 		c.dirty = true
-		s.timers.push(timer{due: c.due, link: lo.link})
+		s.setTimer(timer{due: c.due, link: lo.link})
 	}
 	return false
 }

@@ -79,6 +79,7 @@ type Hub struct {
 	patterns   atomic.Int64     // how many they are
 
 	presenceNews presenceNews
+	closing      atomic.Bool // some topic's rule closes slow readers
 
 	topics    atomic.Int64
 	floor     atomic.Uint64 // the highest sequence number of any topic that expired

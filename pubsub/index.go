@@ -64,6 +64,9 @@ func (h *Hub) create(name string) (*topic, error) {
 func (h *Hub) ruleOf(name string) *Rule {
 	if h.o.Rules != nil {
 		if r := h.o.Rules(name); r != nil {
+			if r.Slow == SlowClose {
+				h.closing.Store(true)
+			}
 			return r
 		}
 	}

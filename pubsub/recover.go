@@ -25,7 +25,7 @@ func (s *Shard) recover(id uint32, u *subscriber) {
 			g.marks.push(x)
 		case later:
 			g.waiting = append(g.waiting, x)
-			s.timers.push(timer{due: x.due, subscriber: id})
+			s.setTimer(timer{due: x.due, subscriber: id})
 		}
 	}
 }

@@ -103,12 +103,12 @@ func (s *Shard) place(id, h, owner uint32, a *audience, terms Terms) uint32 {
 
 // left says that a subscription to the very topic has ended.
 func (s *Shard) left(u *subscriber, k *link) {
-	k.exact.Add(-1)
 	if k.topic.present != nil {
 		k.topic.mu.Lock()
 		k.topic.presenceLeave(s.sink.Client(u.owner))
 		k.topic.mu.Unlock()
 	}
+	k.exact.Add(-1) // last: from now on the topic may expire
 }
 
 // newLocal sets interest at the head, or where a publisher has set it for a pattern. The caller holds the topic's lock.
@@ -194,7 +194,7 @@ func (s *Shard) Subscriptions(id SubscriberID, yield func(filter string, at Join
 		b := s.subscriptions.At(h)
 		ro := s.rolls.At(b.roll())
 		at := Joined{Epoch: s.hub.o.Epoch, Terms: Terms{b.mode(), int(ro.every)}, Recovered: -1}
-		filter := ""
+		var filter string
 		if at.Wild = ro.owner&patternBit != 0; at.Wild {
 			filter = s.patterns.At(ro.owner &^ patternBit).filter
 		} else {

@@ -70,7 +70,7 @@ func (s *Shard) snapshots(p uint32, r *Request, j *Joined) (owed []mark, err err
 		j.Recovered = 1
 	}
 	err = s.eachCandidate(p, r, func(t *topic) bool {
-		x, any := s.joinTopic(p, t, r, j)
+		x, any := s.joinTopic(t, r, j)
 		if any {
 			owed = append(owed, x)
 		}
@@ -136,7 +136,7 @@ func (h *Hub) matching(f Filter, max int) (all []*topic) {
 
 // joinTopic says with which messages of a topic a subscription to a pattern begins. If there are any the shard takes
 // the topic from now on: up to its cursor they come by the mark, afterwards by walks.
-func (s *Shard) joinTopic(p uint32, t *topic, r *Request, j *Joined) (x mark, owed bool) {
+func (s *Shard) joinTopic(t *topic, r *Request, j *Joined) (x mark, owed bool) {
 	t.mu.Lock()
 	l, known := s.byTopic[t]
 	if t.gone || !known && !t.hasNews(r) {

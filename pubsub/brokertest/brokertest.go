@@ -35,7 +35,7 @@ func Run(t *testing.T, newHub func(testing.TB, pubsub.Options) *pubsub.Hub) {
 				Clock:               func() int64 { return time.Now().UnixNano() },
 				InFlightMessagesMax: inFlightMax, InFlightBytesMax: 1 << 20, InFlightTotalBytesMax: 1 << 20,
 				RetainMessagesMax: 10, RetainBytesMax: 1 << 20, RetainMillisMax: 60_000, RetainTotalBytesMax: 1 << 20,
-				TopicsMax: 10, TopicIdleMillis: 60_000, SubscriptionsMax: 10, SliceNanos: 2_000_000,
+				TopicsMax: 10, TopicIdleMillis: 60_000, SubscriptionsMax: 10, LagTopicsMax: 10, SliceNanos: 2_000_000,
 			})
 			b.shard = b.hub.NewShard(b, func() {
 				select {
@@ -44,7 +44,7 @@ func Run(t *testing.T, newHub func(testing.TB, pubsub.Options) *pubsub.Hub) {
 				}
 			})
 			id := b.shard.NewSubscriber(1, 0)
-			joined, err := b.shard.Subscribe(id, topic)
+			joined, err := b.shard.Subscribe(id, &pubsub.Request{Filter: topic})
 			if err != nil {
 				t.Fatal(err)
 			}
