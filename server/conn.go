@@ -29,7 +29,10 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	ep := w.endpoint(c)
 	held := ep.Held()
-	defer func() { w.held += w.heldBy(c) - held }() // after a panic too
+	defer func() { // after a panic too
+		w.held += w.heldBy(c) - held
+		w.lookAhead()
+	}()
 	for c.Open() && !c.Congested() {
 		ev, n := ep.Next(p[used:], &w.limits)
 		used += n
@@ -203,6 +206,7 @@ var pingFrame = ws.AppendFrame(nil, ws.Ping, nil)
 func (w *worker) drained(c *poller.Conn) {
 	if id := c.User[userSubscriber]; id != 0 {
 		w.shard.Drained(pubsub.SubscriberID(id))
+		w.lookAhead()
 	}
 }
 

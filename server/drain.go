@@ -66,6 +66,8 @@ func (w *worker) drainSome() {
 // tickTime is how often tick is called.
 const tickTime = 100 * time.Millisecond
 
+const ticksASecond = uint(time.Second / tickTime)
+
 func (w *worker) letGo(c *poller.Conn) {
 	if c.Kind == connHTTP {
 		w.refuse(c, refuseDraining)

@@ -48,36 +48,51 @@ func (p *peer) State() *uint32 { return &p.c.User[userWord] }
 // kinds of encoding by Conn.Kind.
 var kinds = [connKinds]pubsub.Kind{connNative: kindNative, connRaw: kindRaw}
 
-func (p *peer) Subscribe(topic string) (pubsub.Joined, error) {
-	if !pubsub.ValidTopic(topic) || pubsub.Reserved(topic) {
-		return pubsub.Joined{}, pubsub.ErrBadTopic // there are no topics of the server's own yet
-	}
-	if !p.w.s.subscribe.allow(topic) {
-		return pubsub.Joined{}, protocol.ErrForbidden
+func (p *peer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
+	if err := p.w.s.maySubscribe(r.Filter); err != nil {
+		return pubsub.Joined{}, err
 	}
 	id := pubsub.SubscriberID(p.c.User[userSubscriber])
 	if id == 0 {
 		id = p.w.shard.NewSubscriber(p.c.Handle(), kinds[p.c.Kind])
 		p.c.User[userSubscriber] = uint32(id)
 	}
-	return p.w.shard.Subscribe(id, topic)
+	return p.w.shard.Subscribe(id, r)
 }
 
-func (p *peer) Unsubscribe(topic string) bool {
+func (p *peer) Unsubscribe(filter string) bool {
 	id := p.c.User[userSubscriber]
-	return id != 0 && p.w.shard.Unsubscribe(pubsub.SubscriberID(id), topic)
+	return id != 0 && p.w.shard.Unsubscribe(pubsub.SubscriberID(id), filter)
 }
 
-func (p *peer) Subscriptions(yield func(topic string, at pubsub.Joined)) {
+func (p *peer) Subscriptions(yield func(filter string, at pubsub.Joined)) {
 	if id := p.c.User[userSubscriber]; id != 0 {
 		p.w.shard.Subscriptions(pubsub.SubscriberID(id), yield)
 	}
 }
 
-func (p *peer) Topics(yield func(topic string)) {
+func (p *peer) Topics(yield func(filter string)) {
 	if id := p.c.User[userSubscriber]; id != 0 {
 		p.w.shard.Topics(pubsub.SubscriberID(id), yield)
 	}
+}
+
+func (p *peer) Presence(topic string, limit int) (clients []string, count int, err error) {
+	if !pubsub.ValidTopic(topic) || pubsub.Reserved(topic) {
+		return nil, 0, pubsub.ErrBadTopic
+	}
+	if err := p.w.s.maySubscribe(topic); err != nil {
+		return nil, 0, err
+	}
+	ids, count, ok := p.w.s.hub.Presence(topic, limit)
+	if !ok {
+		return nil, 0, protocol.ErrNoPresence
+	}
+	clients = make([]string, len(ids))
+	for i, id := range ids {
+		clients[i] = formatClientID(id)
+	}
+	return clients, count, nil
 }
 
 // Publish publishes on the loop. Many small frames can come in one read, so the topic may be full because

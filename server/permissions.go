@@ -24,12 +24,13 @@ func newPermissions(filters []string) permissions {
 	return p
 }
 
-func (p *permissions) allow(topic string) bool {
-	if p.all && !pubsub.Reserved(topic) {
+// allow reports whether every topic that a filter matches is allowed by one of ours; a topic is a filter too.
+func (p *permissions) allow(filter string) bool {
+	if p.all && !pubsub.Reserved(filter) {
 		return true
 	}
 	for _, f := range p.filters {
-		if f.Match(topic) {
+		if f.Covers(pubsub.Filter(filter)) {
 			return true
 		}
 	}
@@ -51,6 +52,31 @@ func (o origins) allow(origin string) bool {
 	return o == nil || slices.ContainsFunc(o, func(s string) bool { return strings.EqualFold(s, origin) })
 }
 
+// sysPrefix begins the topics on which the server speaks of itself, to everybody.
+const sysPrefix = "$sys/"
+
+// maySubscribe says what keeps a client without a token from subscribing to a filter, if anything does. Who is
+// subscribed to a topic is told under the right to subscribe to it.
+func (s *Server) maySubscribe(filter string) error {
+	if _, err := pubsub.ParseFilter(filter); err != nil {
+		return err
+	}
+	if strings.HasPrefix(filter, sysPrefix) {
+		return nil
+	}
+	about, presence := strings.CutPrefix(filter, pubsub.PresencePrefix)
+	switch {
+	case about == "" || pubsub.Reserved(about):
+		return pubsub.ErrBadTopic // no such topic of the server's own
+	case !s.subscribe.allow(about):
+		return protocol.ErrForbidden
+	case presence && !s.rules.presenceOn(about):
+		return protocol.ErrNoPresence // rather than a silence that nobody can explain
+	default:
+		return nil
+	}
+}
+
 // mayPublish says what keeps a client without a token from publishing to a topic, if anything does.
 func (s *Server) mayPublish(topic string) error {
 	switch {
@@ -58,7 +84,7 @@ func (s *Server) mayPublish(topic string) error {
 		return pubsub.ErrBadTopic
 	case pubsub.Reserved(topic):
 		return pubsub.ErrReservedTopic
-	case !s.publish.allow(topic):
+	case !s.publish.allow(topic), !s.rules.clientsMayPublish(topic):
 		return protocol.ErrForbidden
 	default:
 		return nil

@@ -36,6 +36,8 @@ type Server struct {
 	admin   *admin.Server
 	feed    *demo.Feed // with cfg.Demo
 
+	clock     func() int64 // nanoseconds since the server was made
+	rules     *rules
 	subscribe permissions
 	publish   permissions
 	origins   origins
@@ -52,7 +54,11 @@ type Server struct {
 // New makes a server of a checked configuration. It finds out whether its addresses are free, and serves
 // nothing until Run.
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory()}
+	born := time.Now()
+	s := &Server{
+		cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory(), rules: newRules(&cfg),
+		clock: func() int64 { return int64(time.Since(born)) },
+	}
 	if err := s.newHub(); err != nil {
 		return nil, err
 	}
@@ -94,12 +100,12 @@ const inputSlack = 128 << 10
 const filesReserved = 8
 
 func (s *Server) newHub() (err error) {
-	born := time.Now()
 	s.hub, err = pubsub.New(pubsub.Options{
 		Encoders: []pubsub.Encoder{kindNative: native.Encoder{}, kindRaw: raw.Encoder{}},
 		Epoch:    strings.ToLower(rand.Text()[:8]),
 		Wall:     func() int64 { return time.Now().UnixMilli() },
-		Clock:    func() int64 { return int64(time.Since(born)) },
+		Clock:    s.clock,
+		Rules:    s.rules.forHub,
 
 		InFlightMessagesMax:   s.cfg.Ring.InflightMessages,
 		InFlightBytesMax:      int(s.cfg.Ring.InflightBytes),
@@ -108,7 +114,8 @@ func (s *Server) newHub() (err error) {
 		RetainBytesMax:        int(s.cfg.Ring.RetainBytes),
 		RetainMillisMax:       s.cfg.Ring.RetainAge.Milliseconds(),
 		RetainTotalBytesMax:   int(s.cfg.Ring.RetainTotalBytes),
-		TopicsMax:             s.cfg.Limits.Topics,
+		TopicsMax:             s.cfg.Limits.Topics + 1, // the heartbeat's takes nobody's place
+		LagTopicsMax:          s.cfg.Limits.LagTopics,
 		TopicIdleMillis:       s.cfg.Topics.Idle.Milliseconds(),
 		SubscriptionsMax:      s.cfg.Limits.SubscriptionsPerConnection,
 		SliceNanos:            int64(sliceTime),
@@ -172,6 +179,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}()
 	go s.sweep(ctx)
 	go s.keepMemory(ctx)
+	go s.beat(ctx)
+	if s.rules.presence {
+		go s.tellPresence(ctx)
+	}
 	if s.feed != nil {
 		go s.runFeed(ctx)
 	}
@@ -188,6 +199,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	<-adminEnded
 	s.poller.Stop(shutdown)
+	for _, w := range s.workers {
+		w.alarm.stop()
+	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -15,7 +15,7 @@ func (w *worker) Rest(owner uint32, rest []byte) { w.loop.At(owner).Hold(rest) }
 
 // Overrun implements pubsub.Sink.
 func (w *worker) Overrun(owner uint32) {
-	w.close(w.loop.At(owner), ws.SlowReader, "too slow: messages were lost")
+	w.close(w.loop.At(owner), ws.SlowReader, "too slow: too far behind what is published")
 }
 
 // Client implements pubsub.Sink.

@@ -108,6 +108,9 @@ func (c *workerCounts) publication(kind uint8, err error) {
 func (w *worker) tick() {
 	w.snapshot.take(w.counts, w.shard.Counts())
 	w.drainSome()
+	if w.ticks++; w.ticks%ticksASecond == 0 {
+		w.shard.CheckLag()
+	}
 }
 
 func (s *workerSnapshot) take(c workerCounts, shard pubsub.Counts) {
@@ -134,7 +137,7 @@ func (s *Server) stats() admin.Stats {
 	st := admin.Stats{
 		Connections: int64(s.poller.Connections()), ConnectionsMax: s.connectionsMax, Loops: len(s.workers),
 		Topics: hub.Topics, RingBytes: hub.RingBytes, InFlightBytes: hub.InFlightBytes,
-		TopicsEvicted: hub.TopicsEvicted, MemoryTrims: s.memory.trims.Load(),
+		TopicsEvicted: hub.TopicsEvicted, MemoryTrims: s.memory.trims.Load(), Filters: hub.Filters,
 		ClosedByCode: map[int]uint64{}, Refused: map[string]uint64{},
 		MessagesIn: map[string]uint64{}, PublishRefused: map[string]uint64{},
 	}
@@ -171,6 +174,7 @@ func addWorker(st *admin.Stats, s *workerSnapshot) {
 	st.Batches += s.shard.Batches
 	st.Gaps += s.shard.Gaps
 	st.GapMessages += s.shard.GapMessages
+	st.Conflated += s.shard.Conflated
 	st.Pings += s.pings
 	for i, name := range sourceNames {
 		st.MessagesIn[name] += s.in[i]

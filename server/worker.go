@@ -58,7 +58,9 @@ type worker struct {
 	held          int                     // bytes of unfinished fragmented messages
 	out           []byte
 	answer        *answer // for the next publication
+	alarm         *alarm  // for subscribers with an interval
 
+	ticks    uint
 	counts   workerCounts
 	snapshot workerSnapshot
 	drain    drain
@@ -75,7 +77,22 @@ func newWorker(s *Server, l *poller.Loop) *worker {
 	}
 	w.peer.w = w
 	w.shard = s.hub.NewShard(w, l.Wake)
+	w.alarm = newAlarm(s.clock, l.Wake)
 	return w
+}
+
+func (w *worker) turn() (more bool) {
+	more = w.shard.Turn()
+	w.lookAhead()
+	return more
+}
+
+// lookAhead sees to it that the loop is woken when the shard next wants a turn for somebody with an interval. It
+// follows on everything that may bring such a time nearer.
+func (w *worker) lookAhead() {
+	if at, ok := w.shard.Due(); ok {
+		w.alarm.set(at)
+	}
 }
 
 // handler routes the poller's events to the workers.
@@ -88,5 +105,5 @@ func (h handler) Late(c *poller.Conn, p []byte)     { h.of(c).late(c, p) }
 func (h handler) Due(c *poller.Conn)                { h.of(c).due(c) }
 func (h handler) Drained(c *poller.Conn)            { h.of(c).drained(c) }
 func (h handler) Closed(c *poller.Conn)             { h.of(c).closed(c) }
-func (h handler) Turn(l *poller.Loop) bool          { return h.s.workers[l.Index()].shard.Turn() }
+func (h handler) Turn(l *poller.Loop) bool          { return h.s.workers[l.Index()].turn() }
 func (h handler) Tick(l *poller.Loop)               { h.s.workers[l.Index()].tick() }
