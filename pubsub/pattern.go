@@ -9,6 +9,8 @@ type pattern struct {
 	filter string
 	locals []uint32 // the topics that know it; each says in its attached where it stands here
 	from   int64    // all topics that match and have messages of then or later are among them, Unix ms
+
+	joining bool // somebody is about to be added, so it is not to end
 }
 
 // attached is a pattern as a local knows it.
@@ -45,7 +47,7 @@ func (s *Shard) newPattern(filter string) uint32 {
 // endPattern ends a pattern that nobody is left for. The topics that know it are told in slices.
 func (s *Shard) endPattern(p uint32) {
 	pa := s.patterns.At(p)
-	if !pa.empty() {
+	if !pa.empty() || pa.joining {
 		return
 	}
 	delete(s.byFilter, pa.filter)

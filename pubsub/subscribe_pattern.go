@@ -9,12 +9,16 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 		p = s.newPattern(r.Filter)
 	}
 	pa := s.patterns.At(p)
+	pa.joining = true
 	owed, err := s.snapshots(p, r, &joined)
+	if err == nil {
+		s.place(id, s.find(id, p|patternBit, &pa.audience), p|patternBit, &pa.audience, terms)
+	}
+	pa.joining = false
 	if err != nil {
 		s.endPattern(p)
 		return Joined{}, err
 	}
-	s.place(id, s.find(id, p|patternBit, &pa.audience), p|patternBit, &pa.audience, terms)
 	if !u.wild {
 		s.turnWild(u)
 	}
@@ -67,7 +71,7 @@ func (s *Shard) snapshots(p uint32, r *Request, j *Joined) (owed []mark, err err
 		return nil, nil
 	}
 	if r.Since != nil {
-		j.Recovered = 1
+		j.recovered(r.Since.Epoch == s.hub.o.Epoch)
 	}
 	err = s.eachCandidate(p, r, func(t *topic) bool {
 		x, any := s.joinTopic(t, r, j)

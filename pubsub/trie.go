@@ -34,8 +34,12 @@ func (t *trie[V]) Get(key string) (V, bool) {
 	for {
 		level, rest, more := strings.Cut(key, "/")
 		n := l.get(level)
-		if !more || n.below == nil {
-			return n.value, n.held && !more
+		if !more {
+			return n.value, n.held
+		}
+		if n.below == nil {
+			var zero V
+			return zero, false
 		}
 		l, key = n.below, rest
 	}

@@ -307,3 +307,12 @@ func BenchmarkTrieSetDelete(b *testing.B) {
 		tr.Delete("device/4000/sensor/+")
 	}
 }
+
+// TestTrieGetOfLongerKey: a key that is not held has no value, not that of the one it begins with.
+func TestTrieGetOfLongerKey(t *testing.T) {
+	var tr trie[int]
+	tr.Set("+/1", 7)
+	if v, ok := tr.Get("+/1/#"); ok || v != 0 {
+		t.Errorf("got %d, %v", v, ok)
+	}
+}
