@@ -4,25 +4,36 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/http1"
 	"github.com/megawire/megawire/pubsub"
 )
 
-// ErrForbidden says that the client may not subscribe or publish to a topic.
-var ErrForbidden = errors.New("protocol: no permission")
+// Errors of a Peer.
+var (
+	ErrForbidden  = errors.New("protocol: no permission") // to subscribe or publish to a topic
+	ErrNoPresence = errors.New("protocol: presence is off for the topic")
+)
 
-// Explain gives the code and the text that a client gets for an error of Subscribe or Publish; verb is
-// "subscribe" or "publish".
+// Explain gives the code and the text that a client gets for an error of Subscribe, Publish or Presence; verb is
+// "subscribe", "unsubscribe", "publish" or "presence", topic what was asked for.
 func Explain(err error, verb, topic string) (code, message string) {
 	switch {
+	case errors.Is(err, ErrForbidden) && verb == "presence":
+		return codes.Forbidden, "no permission to subscribe to " + topic + ", which seeing its presence takes"
 	case errors.Is(err, ErrForbidden):
 		return codes.Forbidden, fmt.Sprintf("no permission to %s to %s", verb, topic)
+	case errors.Is(err, ErrNoPresence):
+		return codes.Forbidden, "presence is off for this topic"
 	case errors.Is(err, pubsub.ErrReservedTopic):
 		return codes.Forbidden, "topics that begin with $ are the server's own: clients do not publish to them"
-	case errors.Is(err, pubsub.ErrBadTopic):
+	case errors.Is(err, pubsub.ErrBadTopic), errors.Is(err, pubsub.ErrBadFilter):
 		return codes.BadTopic, badTopic(verb, topic)
+	case errors.Is(err, pubsub.ErrSnapshot):
+		return codes.TooMany, fmt.Sprintf("last brings too much: at most %d messages in all topics of a request",
+			SnapshotMessagesMax)
 	case errors.Is(err, pubsub.ErrTooManySubs):
 		return codes.TooMany, "this connection has as many subscriptions as it may have"
 	case errors.Is(err, pubsub.ErrTooManyTopics):
@@ -31,26 +42,45 @@ func Explain(err error, verb, topic string) (code, message string) {
 		return codes.Unavailable, "the server keeps as many messages as it may, all of topics with subscribers"
 	case errors.Is(err, pubsub.ErrNoRoom):
 		return codes.Unavailable, "the topic's subscribers are not served yet: publish again shortly"
-	default:
+	case verb == "publish":
 		return codes.Unavailable, "the message could not be published"
+	default:
+		return codes.Unavailable, "the server could not do this: try again shortly"
 	}
 }
 
+// badTopic says what is wrong with a topic or filter that was refused as such.
 func badTopic(verb, topic string) string {
+	wild := pubsub.Filter(topic).Wild()
+	_, err := pubsub.ParseFilter(topic)
 	switch {
 	case topic == "":
 		return "a topic has at least one byte"
 	case len(topic) > pubsub.TopicBytesMax:
 		return fmt.Sprintf("a topic has at most %d bytes, this one has %d", pubsub.TopicBytesMax, len(topic))
-	case strings.ContainsAny(topic, "+#") && verb == "publish":
-		return "a message is published to one topic: + and # are wildcards, for subscribers"
-	case pubsub.Reserved(topic):
-		return "the server's own topics ($sys, $presence) are not built yet"
-	case strings.ContainsAny(topic, "+#"):
-		return "patterns with + or # are not built yet: subscribe to exact topics"
-	default:
+	case !utf8.ValidString(topic) || strings.IndexByte(topic, 0) >= 0:
 		return "a topic is UTF-8 without NUL"
+	case wild && verb == "publish":
+		return "a message is published to one topic: + and # are wildcards, for subscribers"
+	case wild && verb == "presence":
+		return "presence is of one topic: + and # are wildcards, for subscribers"
+	case wild && err != nil:
+		return badPattern(topic)
+	case verb == "presence":
+		return "topics that begin with $ are the server's own: they have no presence"
+	default:
+		return "the server has no such topic of its own: there are $sys/heartbeat and $presence/<topic>"
 	}
+}
+
+// badPattern says what is wrong with a filter whose wildcards do not stand as they may (MQTT 5.0, 4.7.1).
+func badPattern(filter string) string {
+	for level := range strings.SplitSeq(filter, "/") {
+		if len(level) > 1 && strings.ContainsAny(level, "+#") {
+			return `+ and # stand for whole levels, alone between slashes: not so in the level "` + level + `"`
+		}
+	}
+	return "# stands for all levels that are left, so it is the last one of a filter"
 }
 
 // Refuse is Explain for a topic that stood in a URL.
@@ -64,14 +94,4 @@ func Refuse(err error, topic string) *http1.Error {
 		e.Status, e.Header = 503, []string{"Retry-After: 5"}
 	}
 	return e
-}
-
-// RefuseUnbuilt refuses the query parameters that are part of the protocol and not built yet.
-func RefuseUnbuilt(r *http1.Request, names ...string) *http1.Error {
-	for _, name := range names {
-		if _, n := http1.Param(r.Query, name); n > 0 {
-			return &http1.Error{Status: 400, Code: codes.BadRequest, Message: "the parameter " + name + " is not built yet"}
-		}
-	}
-	return nil
 }

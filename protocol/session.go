@@ -37,11 +37,16 @@ type Peer interface {
 	// State is a word of the protocol's own, zero in Open.
 	State() *uint32
 
-	// Subscribe and Unsubscribe are about this connection; a forbidden topic gives ErrForbidden.
-	Subscribe(topic string) (pubsub.Joined, error)
-	Unsubscribe(topic string) bool
-	Subscriptions(yield func(topic string, at pubsub.Joined))
-	Topics(yield func(topic string)) // Subscriptions by name alone, at no cost
+	// Subscribe, Unsubscribe and what follows are about this connection. A filter whose topics it may not read
+	// gives ErrForbidden. The request and its Since are the caller's again on return; Since.Seqs must not change
+	// afterwards.
+	Subscribe(r *pubsub.Request) (pubsub.Joined, error)
+	Unsubscribe(filter string) bool
+	Subscriptions(yield func(filter string, at pubsub.Joined))
+	Topics(yield func(filter string)) // Subscriptions by name alone, at no cost
+	// Presence tells who has exactly this topic: count clients, and the ids of limit of them at most. It takes the
+	// right to subscribe to the topic; ErrNoPresence says that its rule has presence off.
+	Presence(topic string, limit int) (clients []string, count int, err error)
 	// Publish publishes in the connection's name; m is the caller's again when it returns. Where the broker
 	// answers later it calls later and returns pubsub.ErrPending; what later returned is then called on the
 	// connection's loop, unless the connection is gone by then. So a publication that is decided on the spot,

@@ -16,12 +16,13 @@ const (
 	Binary Content = 2 // "bin": base64 with padding (RFC 4648 §4)
 )
 
-// TopicResult is the answer for one topic of a request.
+// TopicResult is the answer for one filter of a request.
 type TopicResult struct {
 	Topic  string
 	Epoch  string // left out when empty
 	Seq    uint64
-	HasSeq bool
+	HasSeq bool  // a pattern has none
+	TS     int64 // of a pattern: what comes was published then or later, Unix ms; 0 is left out
 
 	Recovered int8 // of a subscription with since: 1 or 0; -1 where there was none
 	Mode      Mode // ModeAll, the default, is left out
@@ -77,6 +78,22 @@ func AppendPublished(dst, id []byte, topic, epoch string, seq uint64) []byte {
 	dst = AppendString(append(appendOK(dst, id), `,"topic":`...), topic)
 	dst = AppendString(append(dst, `,"epoch":`...), epoch)
 	dst = strconv.AppendUint(append(dst, `,"seq":`...), seq, 10)
+	return append(dst, '}')
+}
+
+// AppendPresence appends the answer to a presence: count clients have the topic, and clients are the ids of all of them or
+// of some.
+func AppendPresence(dst, id []byte, topic string, count int, clients []string) []byte {
+	dst = AppendString(append(appendOK(dst, id), `,"topic":`...), topic)
+	dst = strconv.AppendInt(append(dst, `,"count":`...), int64(count), 10)
+	dst = append(dst, `,"clients":[`...)
+	for i, client := range clients {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(AppendString(append(dst, `{"client":`...), client), '}')
+	}
+	dst = strconv.AppendBool(append(dst, `],"truncated":`...), count > len(clients))
 	return append(dst, '}')
 }
 
@@ -154,6 +171,9 @@ func appendResult(dst []byte, r *TopicResult) []byte {
 	}
 	if r.HasSeq {
 		dst = strconv.AppendUint(append(dst, `,"seq":`...), r.Seq, 10)
+	}
+	if r.TS > 0 {
+		dst = strconv.AppendInt(append(dst, `,"ts":`...), r.TS, 10)
 	}
 	switch r.Recovered {
 	case 0:

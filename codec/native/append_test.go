@@ -24,15 +24,17 @@ func TestAppend(t *testing.T) {
 		{"subscribed", AppendSubscribed(nil, id, "7f2c", []TopicResult{
 			{Topic: "ticker/BTC-USD", Epoch: "k3x9", Seq: 42, HasSeq: true, Recovered: -1},
 			{Topic: "trades/ETH", Epoch: "k3x9", Seq: 57, HasSeq: true, Recovered: 1},
-			{Topic: "a/#", Epoch: "k3x9", Recovered: 0},
+			{Topic: "a/#", Epoch: "k3x9", TS: 1763632800123, Recovered: 0},
 			{Topic: "book", Epoch: "k3x9", Seq: 0, HasSeq: true, Recovered: -1, Mode: ModeLatest, EveryMs: 250},
+			{Topic: "c/+", Epoch: "k3x9", Recovered: -1, Mode: ModeLatest},
 			{Topic: "admin/#", Err: &Error{Code: codes.Forbidden, Message: "no permission to subscribe to admin/#"}},
 			{Topic: "b", Err: &Error{Code: codes.RateLimited, Message: "slow down", RetryAfterMs: 90}},
 		}), `{"op":"ok","id":1,"client":"7f2c","topics":[` +
 			`{"topic":"ticker/BTC-USD","epoch":"k3x9","seq":42},` +
 			`{"topic":"trades/ETH","epoch":"k3x9","seq":57,"recovered":true},` +
-			`{"topic":"a/#","epoch":"k3x9","recovered":false},` +
+			`{"topic":"a/#","epoch":"k3x9","ts":1763632800123,"recovered":false},` +
 			`{"topic":"book","epoch":"k3x9","seq":0,"mode":"latest","every":250},` +
+			`{"topic":"c/+","epoch":"k3x9","mode":"latest"},` +
 			`{"topic":"admin/#","error":"forbidden","message":"no permission to subscribe to admin/#"},` +
 			`{"topic":"b","error":"rate_limited","message":"slow down","retry_after":90}]}`},
 		{"subscribed to nothing, without an id", AppendSubscribed(nil, nil, "7f2c", nil), `{"op":"ok","client":"7f2c","topics":[]}`},
@@ -40,6 +42,11 @@ func TestAppend(t *testing.T) {
 		{"list", AppendList(nil, id, "7f2c", []TopicResult{{Topic: "a", Recovered: -1}}), `{"op":"ok","id":1,"client":"7f2c","topics":[{"topic":"a"}]}`},
 		{"ok", AppendOK(nil, id), `{"op":"ok","id":1}`},
 		{"published", AppendPublished(nil, []byte(`"x"`), "chat/lobby", "k3x9", 9), `{"op":"ok","id":"x","topic":"chat/lobby","epoch":"k3x9","seq":9}`},
+		{"presence of nobody", AppendPresence(nil, id, "chat/lobby", 0, nil), `{"op":"ok","id":1,"topic":"chat/lobby","count":0,"clients":[],"truncated":false}`},
+		{"presence of two", AppendPresence(nil, nil, `"a"`, 2, []string{"7f2c", "x"}),
+			`{"op":"ok","topic":"\"a\"","count":2,"clients":[{"client":"7f2c"},{"client":"x"}],"truncated":false}`},
+		{"presence of more than are listed", AppendPresence(nil, id, "a", 1001, []string{"7f2c"}),
+			`{"op":"ok","id":1,"topic":"a","count":1001,"clients":[{"client":"7f2c"}],"truncated":true}`},
 		{"pong", AppendPong(nil, id), `{"op":"pong","id":1}`},
 		{"pong without an id", AppendPong(nil, nil), `{"op":"pong"}`},
 		{"error", AppendError(nil, id, &Error{Code: codes.BadRequest, Message: `unknown op "fly"`}), `{"op":"error","id":1,"code":"bad_request","message":"unknown op \"fly\""}`},

@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -62,11 +63,37 @@ func FuzzParseRequest(f *testing.F) {
 				}
 				topic = entry.Topic
 			}
-			if got := &r.Topics[i]; string(got.Topic) != topic && got.Err == nil {
+			got := &r.Topics[i]
+			if string(got.Topic) != topic && got.Err == nil {
 				t.Errorf("topic %q, want %q", got.Topic, topic)
 			}
+			checkSince(t, raw, got)
 		}
 	})
+}
+
+// checkSince holds the seqs of an entry against encoding/json.
+func checkSince(t *testing.T, raw json.RawMessage, got *TopicRequest) {
+	if got.Err != nil || got.Has&HasSinceTime == 0 {
+		return
+	}
+	var want struct {
+		Since struct {
+			Epoch string
+			TS    int64
+			Seqs  map[string]uint64
+		}
+	}
+	if err := json.Unmarshal(raw, &want); err != nil {
+		t.Fatal(err)
+	}
+	seqs, err := got.SeqsByTopic()
+	if err != nil {
+		return // a topic twice, which a map does not show
+	}
+	if string(got.SinceEpoch) != want.Since.Epoch || got.SinceTS != want.Since.TS || !maps.Equal(seqs, want.Since.Seqs) {
+		t.Errorf("%q read as %+v, %v", raw, got, seqs)
+	}
 }
 
 // FuzzParsePush holds the fast path for messages against the general one.

@@ -28,6 +28,7 @@ const (
 	resultTopic = iota
 	resultEpoch
 	resultSeq
+	resultTS
 	resultRecovered
 	resultMode
 	resultEvery
@@ -41,7 +42,7 @@ var (
 		"op", "id", "topic", "seq", "prev", "ts", "data", "text", "bin", "from", "to", "reason", "code", "message",
 		"retry_after", "reconnect_after", "epoch", "client", "topics",
 	}
-	resultNames = []string{"topic", "epoch", "seq", "recovered", "mode", "every", "error", "message", "retry_after"}
+	resultNames = []string{"topic", "epoch", "seq", "ts", "recovered", "mode", "every", "error", "message", "retry_after"}
 )
 
 // ParsePush reads a text of the server into p. Keys that are not known are passed over, as the protocol asks of clients.
@@ -205,11 +206,12 @@ func (p *Push) setResults(array []byte) bool {
 func (p *Push) addResult(m *members) bool {
 	r := TopicResult{Recovered: -1, HasSeq: m.values[resultSeq] != nil}
 	var topic, epoch, mode, code, message []byte
+	var ts uint64
 	ok := p.take(&topic, m.values[resultTopic]) && p.take(&epoch, m.values[resultEpoch]) &&
 		p.take(&mode, m.values[resultMode]) && p.take(&code, m.values[resultError]) &&
 		p.take(&message, m.values[resultMessage]) &&
-		takeUint(&r.Seq, m.values[resultSeq]) && takeInt(&r.EveryMs, m.values[resultEvery])
-	r.Topic, r.Epoch = string(topic), string(epoch)
+		takeUint(&r.Seq, m.values[resultSeq]) && takeUint(&ts, m.values[resultTS]) && takeInt(&r.EveryMs, m.values[resultEvery])
+	r.Topic, r.Epoch, r.TS = string(topic), string(epoch), int64(ts)
 	if string(mode) == "latest" {
 		r.Mode = ModeLatest
 	}

@@ -2,9 +2,6 @@ package native
 
 import "github.com/megawire/megawire/codec/codes"
 
-// EveryMsMax bounds every: a day.
-const EveryMsMax = 24 * 60 * 60 * 1000
-
 // The members of an entry of topics; entryNames has their names in this order. What an unsubscribe takes comes first.
 const (
 	entryTopic = iota
@@ -107,9 +104,23 @@ func (r *Request) parseOptions(m *members, t *TopicRequest) *Error {
 		t.EveryMs = int(n)
 	}
 	if v := m.values[entrySince]; v != nil {
-		return r.parseSince(v, t)
+		if err := r.parseSince(v, t); err != nil {
+			return err
+		}
 	}
-	return nil
+	return t.contradiction()
+}
+
+// contradiction judges options that are right each by itself.
+func (t *TopicRequest) contradiction() *Error {
+	switch {
+	case t.Last > 0 && t.Has&(HasSince|HasSinceTime) != 0:
+		return badRequest("last and since contradict each other: since brings what was missed, last the newest")
+	case t.Has&HasMode != 0 && t.Mode == ModeAll && t.Has&HasEvery != 0:
+		return badRequest(`mode "all" and every contradict each other: every implies "latest"`)
+	default:
+		return nil
+	}
 }
 
 // parseSince reads since in either of its forms. Whether the form suits the filter is not judged here.
@@ -132,15 +143,35 @@ func (r *Request) parseSince(value []byte, t *TopicRequest) *Error {
 		t.Has |= HasSince
 	case seq == nil && ts != nil:
 		n, ok := whole(ts)
-		if !ok || (seqs != nil && !EachSeq(seqs, func([]byte, uint64) bool { return true })) {
+		topics := 0
+		if !ok || (seqs != nil && !EachSeq(seqs, func([]byte, uint64) bool { topics++; return topics <= SinceTopicsMax })) {
 			return badRequest(expected)
 		}
-		t.SinceTS, t.SinceSeqs = int64(n), seqs
+		if topics > SinceTopicsMax {
+			return &Error{Code: codes.TooMany, Message: "since names more than 65536 topics"}
+		}
+		t.SinceTS, t.SinceSeqs, t.SinceTopics = int64(n), seqs, topics
 		t.Has |= HasSinceTime
 	default:
 		return badRequest(expected)
 	}
 	return nil
+}
+
+// SeqsByTopic gives what SinceSeqs says, nil where there is none.
+func (t *TopicRequest) SeqsByTopic() (map[string]uint64, *Error) {
+	if t.SinceTopics == 0 {
+		return nil, nil
+	}
+	seqs := make(map[string]uint64, t.SinceTopics)
+	EachSeq(t.SinceSeqs, func(topic []byte, seq uint64) bool {
+		seqs[string(topic)] = seq
+		return true
+	})
+	if len(seqs) < t.SinceTopics {
+		return nil, badRequest("since names a topic twice")
+	}
+	return seqs, nil
 }
 
 // EachSeq yields the members of a SinceSeqs until yield returns false; the topic is valid during that call. It reports

@@ -38,8 +38,10 @@ const (
 
 // Bounds of what a request may say.
 const (
-	IDBytesMax = 64 // of an id, without the quotes of a string
-	EveryMsMin = 10
+	IDBytesMax     = 64 // of an id, without the quotes of a string
+	EveryMsMin     = 10
+	EveryMsMax     = 24 * 60 * 60 * 1000 // a day
+	SinceTopicsMax = 65536               // that one since names
 )
 
 // TopicRequest is one entry of a request's topics.
@@ -47,13 +49,14 @@ type TopicRequest struct {
 	Topic []byte // decoded; not checked against the rules of topics
 	Has   Option
 
-	Last       int
-	SinceEpoch []byte
-	SinceSeq   uint64
-	SinceTS    int64  // Unix ms
-	SinceSeqs  []byte // raw JSON object of seqs by topic, nil if none; EachSeq reads it
-	Mode       Mode
-	EveryMs    int
+	Last        int // 0 is none; not together with since
+	SinceEpoch  []byte
+	SinceSeq    uint64
+	SinceTS     int64  // Unix ms
+	SinceSeqs   []byte // raw JSON object of seqs by topic, nil if none; EachSeq and SeqsByTopic read it
+	SinceTopics int    // how many members SinceSeqs has
+	Mode        Mode
+	EveryMs     int // implies ModeLatest; never together with ModeAll said
 
 	Err *Error // this entry alone is bad; Topic is set
 }

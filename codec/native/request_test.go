@@ -34,7 +34,7 @@ func show(r *Request) string {
 			fmt.Fprintf(&b, " since=%s,%d", t.SinceEpoch, t.SinceSeq)
 		}
 		if t.Has&HasSinceTime != 0 {
-			fmt.Fprintf(&b, " since=%s,%dms,%s", t.SinceEpoch, t.SinceTS, t.SinceSeqs)
+			fmt.Fprintf(&b, " since=%s,%dms,%d:%s", t.SinceEpoch, t.SinceTS, t.SinceTopics, t.SinceSeqs)
 		}
 		if t.Has&HasMode != 0 {
 			fmt.Fprintf(&b, " mode=%d", t.Mode)
@@ -56,8 +56,12 @@ func TestParseRequest(t *testing.T) {
 			`{"op":"subscribe","id":1,"topics":["ticker/BTC-USD",{"topic":"sensors/#","last":1},{"topic":"trades/ETH","since":{"epoch":"k3x9","seq":41}},{"topic":"book/ETH","mode":"latest","every":250}]}`,
 			`subscribe id=1 [ticker/BTC-USD] [sensors/# last=1] [trades/ETH since=k3x9,41] [book/ETH mode=1 every=250]`},
 		{"since for a pattern", `{"op":"subscribe","topics":[{"topic":"a/#","since":{"epoch":"k","ts":17,"seqs":{"a/b":4, "a/c" : 5}}}]}`,
-			`subscribe id= [a/# since=k,17ms,{"a/b":4, "a/c" : 5}]`},
-		{"since for a pattern of which nothing came yet", `{"op":"subscribe","topics":[{"topic":"a/#","since":{"epoch":"k","ts":17}}]}`, `subscribe id= [a/# since=k,17ms,]`},
+			`subscribe id= [a/# since=k,17ms,2:{"a/b":4, "a/c" : 5}]`},
+		{"since for a pattern that names no topics", `{"op":"subscribe","topics":[{"topic":"a/#","since":{"ts":17,"seqs":{},"epoch":""}}]}`,
+			`subscribe id= [a/# since=,17ms,0:{}]`},
+		{"since for a pattern of which nothing came yet", `{"op":"subscribe","topics":[{"topic":"a/#","since":{"epoch":"k","ts":17}}]}`, `subscribe id= [a/# since=k,17ms,0:]`},
+		{"a last of nothing beside since", `{"op":"subscribe","topics":[{"topic":"a","last":0,"since":{"epoch":"k","seq":0}}]}`, `subscribe id= [a last=0 since=k,0]`},
+		{"mode latest beside every", `{"op":"subscribe","topics":[{"topic":"a","every":86400000,"mode":"latest"}]}`, `subscribe id= [a mode=1 every=86400000]`},
 		{"mode all said", `{"op":"subscribe","topics":[{"topic":"a","mode":"all"}]}`, `subscribe id= [a mode=0]`},
 		{"the shortest every", `{"op":"subscribe","topics":[{"topic":"a","every":10}]}`, `subscribe id= [a every=10]`},
 		{"no topics at all", `{"op":"subscribe","topics":[ ]}`, `subscribe id=`},
@@ -194,6 +198,9 @@ func TestFaultsOfOneEntry(t *testing.T) {
 		{"a seq that is a string", `"since":{"epoch":"k","ts":1,"seqs":{"a":1,"b":"2"}}`, since},
 		{"an unknown key in since", `"since":{"epoch":"k","seq":41,"x":1}`, since},
 		{"a seq below zero", `"since":{"epoch":"k","seq":-1}`, since},
+		{"last and since", `"last":1,"since":{"epoch":"k","seq":1}`, "last and since contradict each other"},
+		{"since and last", `"since":{"epoch":"k","ts":1},"last":5`, "last and since contradict each other"},
+		{"the mode all and every", `"mode":"all","every":10`, `mode "all" and every contradict each other`},
 	} {
 		var r Request
 		text := `{"op":"subscribe","topics":["a",{"topic":"b",` + c.entry + `},"c"]}`
@@ -212,6 +219,47 @@ func TestFaultsOfOneEntry(t *testing.T) {
 	var r Request
 	if err := ParseRequest([]byte(`{"op":"unsubscribe","topics":[{"topic":"b","last":1}]}`), &r); err != nil || r.Topics[0].Err == nil {
 		t.Errorf("an option in an unsubscribe: %v", r.Topics)
+	}
+}
+
+func TestSeqsByTopic(t *testing.T) {
+	numbered := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"%d":%d`, i, i)
+		}
+		return `{` + strings.TrimPrefix(b.String(), ",") + `}`
+	}
+	for _, c := range []struct {
+		about, seqs, fault string
+		want               int
+	}{
+		{"none", `{ }`, "", 0},
+		{"two, one in escapes", `{"0":0,"\u0031":1}`, "", 2},
+		{"as many as there may be", numbered(SinceTopicsMax), "", SinceTopicsMax},
+		{"one more", numbered(SinceTopicsMax + 1), "too_many: since names more than 65536 topics", 0},
+		{"one twice", `{"0":0,"1":1,"\u0031":1}`, "bad_request: since names a topic twice", 0},
+	} {
+		var r Request
+		text := `{"op":"subscribe","topics":[{"topic":"#","since":{"epoch":"k","ts":1,"seqs":` + c.seqs + `}}]}`
+		if err := ParseRequest([]byte(text), &r); err != nil {
+			t.Fatal(c.about, err)
+		}
+		seqs, fault := map[string]uint64(nil), r.Topics[0].Err
+		if fault == nil {
+			seqs, fault = r.Topics[0].SeqsByTopic()
+		}
+		if fault != nil && fault.Code+": "+fault.Message != c.fault || fault == nil && c.fault != "" {
+			t.Errorf("%s: %v, want %q", c.about, fault, c.fault)
+		}
+		if len(seqs) != c.want {
+			t.Errorf("%s: %d topics, want %d", c.about, len(seqs), c.want)
+		}
+		for topic, seq := range seqs {
+			if topic != fmt.Sprint(seq) {
+				t.Errorf("%s: %q is at %d", c.about, topic, seq)
+			}
+		}
 	}
 }
 

@@ -59,8 +59,10 @@ func TestBadRequests(t *testing.T) {
 			`{"op":"error","code":"bad_request","message":"id must be a number or a string of at most 64 bytes"}`},
 		{"topics of the wrong type", `{"op":"subscribe","id":5,"topics":"a"}`,
 			`{"op":"error","id":5,"code":"bad_request","message":"topics must be an array of strings or objects"}`},
-		{"an op that is not built yet", `{"op":"presence","id":6,"topic":"a"}`,
-			`{"op":"error","id":6,"code":"bad_request","message":"this op is not built yet"}`},
+		{"presence, which no rule has on", `{"op":"presence","id":6,"topic":"a"}`,
+			`{"op":"error","id":6,"code":"forbidden","message":"presence is off for this topic"}`},
+		{"presence of a pattern", `{"op":"presence","id":6,"topic":"a/#"}`,
+			`{"op":"error","id":6,"code":"bad_topic","message":"presence is of one topic: + and # are wildcards, for subscribers"}`},
 		{"a token, which is not built yet", `{"op":"auth","id":7,"token":"a"}`,
 			`{"op":"error","id":7,"code":"bad_request","message":"this op is not built yet"}`},
 		{"no payload", `{"op":"publish","id":8,"topic":"a"}`,
@@ -107,18 +109,24 @@ func TestBadTopics(t *testing.T) {
 		code, message string
 	}{
 		{"a topic that is granted", `"open/a"`, "", ""},
-		{"a pattern", `"open/+"`, "bad_topic", "patterns with + or # are not built yet: subscribe to exact topics"},
-		{"the other pattern", `"open/#"`, "bad_topic", "patterns with + or # are not built yet: subscribe to exact topics"},
+		{"a wildcard within a level", `"open/a+"`, "bad_topic",
+			`+ and # stand for whole levels, alone between slashes: not so in the level "a+"`},
+		{"a # that is not last", `"open/#/a"`, "bad_topic", "# stands for all levels that are left, so it is the last one of a filter"},
+		{"a pattern that matches more than is allowed", `"+/a"`, "forbidden", "no permission to subscribe to +/a"},
 		{"a topic of 256 bytes", `"` + strings.Repeat("x", 256) + `"`, "bad_topic", "a topic has at most 255 bytes, this one has 256"},
 		{"no bytes", `""`, "bad_topic", "a topic has at least one byte"},
 		{"a NUL", `"open/\u0000"`, "bad_topic", "a topic is UTF-8 without NUL"},
 		{"no permission", `"secret"`, "forbidden", "no permission to subscribe to secret"},
-		{"the server's own, which are not built yet", `"$sys/a"`, "bad_topic", "the server's own topics ($sys, $presence) are not built yet"},
-		{"last", `{"topic":"open/b","last":1}`, "bad_request", "last is not built yet"},
-		{"since", `{"topic":"open/b","since":{"epoch":"x","seq":1}}`, "bad_request", "since is not built yet"},
-		{"since with a time", `{"topic":"open/b","since":{"epoch":"x","ts":1}}`, "bad_request", "since is not built yet"},
-		{"every", `{"topic":"open/b","every":100}`, "bad_request", "every is not built yet"},
-		{"the mode latest", `{"topic":"open/b","mode":"latest"}`, "bad_request", "mode latest is not built yet"},
+		{"no topic of the server's own", `"$a"`, "bad_topic",
+			"the server has no such topic of its own: there are $sys/heartbeat and $presence/<topic>"},
+		{"last and since", `{"topic":"open/b","last":1,"since":{"epoch":"x","seq":1}}`, "bad_request",
+			"last and since contradict each other: since brings what was missed, last the newest"},
+		{"since as for a pattern", `{"topic":"open/b","since":{"epoch":"x","ts":1}}`, "bad_request",
+			`since for a topic is {"epoch":<string>,"seq":<number>}: ts and seqs are for patterns`},
+		{"since as for a topic", `{"topic":"open/#","since":{"epoch":"x","seq":1}}`, "bad_request",
+			`since for a pattern is {"epoch":<string>,"ts":<number>,"seqs":{"<topic>":<number>}}: seq is for a topic`},
+		{"the mode all and every", `{"topic":"open/b","mode":"all","every":100}`, "bad_request",
+			`mode "all" and every contradict each other: every implies "latest"`},
 		{"an unknown option", `{"topic":"open/b","colour":1}`, "bad_request", `unknown key "colour" in an entry of topics of subscribe`},
 		{"the default mode by its name", `{"topic":"open/c","mode":"all"}`, "", ""},
 		{"a topic that the client has already", `"open/a"`, "", ""},
@@ -246,19 +254,21 @@ func TestBadUpgrades(t *testing.T) {
 		{"a topic without permission", upgradeRequest("/ws?topics=open/a,secret"), 403, "forbidden", "", "", "secret"},
 		{"a topic without permission on /raw", upgradeRequest("/raw/secret"), 403, "forbidden", "", "", "secret"},
 		{"a topic of 256 bytes", upgradeRequest("/raw/open/" + strings.Repeat("x", 251)), 400, "bad_topic", "", "", "255 bytes"},
-		{"a pattern, which is not built yet", upgradeRequest("/ws?topics=open/%23"), 400, "bad_topic", "", "", "not built yet"},
+		{"no pattern", upgradeRequest("/ws?topics=open/%23/a"), 400, "bad_topic", "", "", "# stands for all levels"},
+		{"a pattern without permission", upgradeRequest("/ws?topics=%23"), 403, "forbidden", "", "", "#"},
 		{"a pattern on /raw", upgradeRequest("/raw/open/+"), 400, "bad_topic", "", "", ""},
 		{"what is left of a # that was not escaped", upgradeRequest("/ws?topics=open/"), 400, "bad_topic", "", "", "%23"},
 		{"a page of an origin that is not named", instead("Upgrade:", "Origin: https://evil.example\r\nUpgrade:"), 403, "forbidden", "", "", "origin"},
 		{"what is left of a # at the end of a list", upgradeRequest("/ws?topics=open/a,"), 400, "bad_topic", "", "", "%23"},
-		{"last without topics, which is not built yet", upgradeRequest("/ws?last=1"), 400, "bad_request", "", "", "last"},
+		{"last without topics", upgradeRequest("/ws?last=1"), 400, "bad_request", "", "", "last"},
 		{"a token on /echo, which is not built yet", upgradeRequest("/echo?token=x"), 400, "bad_request", "", "", "token"},
 		{"what is left of a single # that was not escaped", upgradeRequest("/ws?topics="), 400, "bad_topic", "", "", "%23"},
 		{"a topic that is not UTF-8", upgradeRequest("/ws?topics=open/%FF"), 400, "bad_topic", "", "", "UTF-8"},
 		{"a wrong escape", upgradeRequest("/raw/open/%zz"), 400, "bad_topic", "", "", ""},
 		{"an empty topic", upgradeRequest("/raw/"), 400, "bad_topic", "", "", "at least one byte"},
-		{"last, which is not built yet", upgradeRequest("/ws?topics=open/a&last=1"), 400, "bad_request", "", "", "last"},
-		{"a mode on /raw, which is not built yet", upgradeRequest("/raw/open/a?mode=latest"), 400, "bad_request", "", "", "mode"},
+		{"a bad last", upgradeRequest("/ws?topics=open/a&last=-1"), 400, "bad_request", "", "", "last must be a whole number, 0 or more"},
+		{"a bad mode on /raw", upgradeRequest("/raw/open/a?mode=newest"), 400, "bad_request", "", "", "mode must be all or latest"},
+		{"an every out of its range", upgradeRequest("/raw/open/a?every=9"), 400, "bad_request", "", "", "from 10 to 86400000"},
 		{"a token, which is not built yet", upgradeRequest("/ws?token=abc"), 400, "bad_request", "", "", "token"},
 	} {
 		t.Run(row.says, func(t *testing.T) {
@@ -283,7 +293,7 @@ func TestBadUpgrades(t *testing.T) {
 			w.check(t)
 		})
 	}
-	r.awaitMetricIs(`megawire_connections_refused_total{reason="forbidden"}`, 3)
+	r.awaitMetricIs(`megawire_connections_refused_total{reason="forbidden"}`, 4)
 	r.awaitMetricIs("megawire_subscriptions", 1) // those of refused requests were taken back
 }
 

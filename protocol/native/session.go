@@ -23,34 +23,50 @@ type Protocol struct {
 	results []native.TopicResult
 	out     []byte
 
+	// Of the subscription under way.
+	ask   pubsub.Request
+	since pubsub.Since
+
 	// Of the publication under way; here, so that it makes no garbage.
 	publication pubsub.Publication
 	topic       string                    // the last one; a publisher mostly has one
 	later       func() protocol.Published // answerLater
 }
 
-// Open subscribes to what ?topics= names. There is no ack.
+// Open subscribes to what ?topics= names, with the options beside it. There is no ack.
 func (n *Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
-	if err := protocol.RefuseUnbuilt(r, "token", "last", "mode", "every"); err != nil {
+	if err := protocol.RefuseUnbuilt(r, "token"); err != nil {
+		return err
+	}
+	n.ask = pubsub.Request{}
+	option, err := protocol.ReadOptions(r.Query, &n.ask)
+	if err != nil {
 		return err
 	}
 	list, count := http1.Param(r.Query, "topics")
-	if count == 0 {
+	switch {
+	case count == 0 && option == "":
 		return nil
-	}
-	if count > 1 {
+	case count == 0:
+		return &http1.Error{Status: 400, Code: codes.BadRequest,
+			Message: "the parameter " + option + " is about the topics of a URL, and this one has none"}
+	case count > 1:
 		return badTopics("the parameter topics stands more than once: separate topics by commas")
 	}
 	if n := len(list); n == 0 || list[n-1] == '/' || list[n-1] == ',' {
 		return badTopics("topics ends in an empty level: if a # was meant, it is written %23 in a URL")
 	}
 	var refused *http1.Error
+	room := protocol.SnapshotMessagesMax
 	http1.SplitList(list, func(raw []byte) bool {
 		topic, err := http1.Unescape(nil, raw)
 		if err != nil {
 			refused = badTopics("the parameter topics: " + err.Error())
-		} else if _, err := p.Subscribe(string(topic)); err != nil {
-			refused = protocol.Refuse(err, string(topic))
+			return false
+		}
+		n.ask.Filter = string(topic)
+		if _, err := protocol.Ask(p, &n.ask, &room); err != nil {
+			refused = protocol.Refuse(err, n.ask.Filter)
 		}
 		return refused == nil
 	})
@@ -68,7 +84,7 @@ func (n *Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 		return
 	}
 	if err := native.ParseRequest(payload, &n.req); err != nil {
-		n.reply(p, func(dst []byte) []byte { return native.AppendError(dst, n.req.ID, err) })
+		n.fail(p, n.req.ID, err)
 		return
 	}
 	switch n.req.Op {
@@ -82,72 +98,13 @@ func (n *Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 		n.list(p)
 	case native.OpPing:
 		n.reply(p, func(dst []byte) []byte { return native.AppendPong(dst, n.req.ID) })
-	case native.OpAuth, native.OpPresence:
-		n.fail(p, n.req.ID, codes.BadRequest, "this op is not built yet")
+	case native.OpPresence:
+		n.presence(p)
+	case native.OpAuth:
+		n.fail(p, n.req.ID, &native.Error{Code: codes.BadRequest, Message: "this op is not built yet"})
 	default:
-		n.fail(p, n.req.ID, codes.BadRequest, "unknown op")
+		n.fail(p, n.req.ID, &native.Error{Code: codes.BadRequest, Message: "unknown op"})
 	}
-}
-
-func (n *Protocol) subscribe(p protocol.Peer) {
-	n.results = n.results[:0]
-	for i := range n.req.Topics {
-		t := &n.req.Topics[i]
-		r := native.TopicResult{Topic: string(t.Topic), Recovered: -1}
-		switch {
-		case t.Err != nil:
-			r.Err = t.Err
-		case t.Has != 0 && (t.Has != native.HasMode || t.Mode != native.ModeAll):
-			r.Err = &native.Error{Code: codes.BadRequest, Message: unbuilt(t.Has) + " is not built yet"}
-		default:
-			joined, err := p.Subscribe(r.Topic)
-			if err != nil {
-				r.Err = explain(err, "subscribe", r.Topic)
-				break
-			}
-			r.Epoch, r.Seq, r.HasSeq = joined.Epoch, joined.Seq, true
-		}
-		n.results = append(n.results, r)
-	}
-	n.reply(p, func(dst []byte) []byte {
-		return native.AppendSubscribed(dst, n.req.ID, p.ClientID(), n.results)
-	})
-}
-
-// unbuilt names the option that this version refuses.
-func unbuilt(has native.Option) string {
-	switch {
-	case has&native.HasLast != 0:
-		return "last"
-	case has&(native.HasSince|native.HasSinceTime) != 0:
-		return "since"
-	case has&native.HasEvery != 0:
-		return "every"
-	default:
-		return "mode latest"
-	}
-}
-
-func (n *Protocol) unsubscribe(p protocol.Peer) {
-	n.results = n.results[:0]
-	for i := range n.req.Topics {
-		r := native.TopicResult{Topic: string(n.req.Topics[i].Topic), Recovered: -1}
-		if r.Err = n.req.Topics[i].Err; r.Err == nil {
-			p.Unsubscribe(r.Topic)
-		}
-		n.results = append(n.results, r)
-	}
-	n.reply(p, func(dst []byte) []byte { return native.AppendUnsubscribed(dst, n.req.ID, n.results) })
-}
-
-func (n *Protocol) list(p protocol.Peer) {
-	n.results = n.results[:0]
-	p.Subscriptions(func(topic string, at pubsub.Joined) {
-		n.results = append(n.results, native.TopicResult{
-			Topic: topic, Epoch: at.Epoch, Seq: at.Seq, HasSeq: true, Recovered: -1,
-		})
-	})
-	n.reply(p, func(dst []byte) []byte { return native.AppendList(dst, n.req.ID, p.ClientID(), n.results) })
 }
 
 func (n *Protocol) publish(p protocol.Peer) {
@@ -175,17 +132,14 @@ func (n *Protocol) answerLater() protocol.Published {
 func (n *Protocol) published(p protocol.Peer, id []byte, topic string, r pubsub.Receipt, err error) {
 	switch {
 	case err != nil:
-		e := explain(err, "publish", topic)
-		n.fail(p, id, e.Code, e.Message)
+		n.fail(p, id, explain(err, "publish", topic))
 	case id != nil:
 		n.reply(p, func(dst []byte) []byte { return native.AppendPublished(dst, id, topic, r.Epoch, r.Seq) })
 	}
 }
 
-func (n *Protocol) fail(p protocol.Peer, id []byte, code, message string) {
-	n.reply(p, func(dst []byte) []byte {
-		return native.AppendError(dst, id, &native.Error{Code: code, Message: message})
-	})
+func (n *Protocol) fail(p protocol.Peer, id []byte, err *native.Error) {
+	n.reply(p, func(dst []byte) []byte { return native.AppendError(dst, id, err) })
 }
 
 func explain(err error, verb, topic string) *native.Error {

@@ -20,16 +20,23 @@ const Prefix = "/raw/"
 const withEcho = 1
 
 // Protocol serves /raw on one loop.
-type Protocol struct{}
+type Protocol struct{ ask pubsub.Request }
 
 // Open subscribes to the topic in the path.
-func (*Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
-	if err := protocol.RefuseUnbuilt(r, "last", "mode", "every", "token"); err != nil {
+func (w *Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
+	if err := protocol.RefuseUnbuilt(r, "token"); err != nil {
 		return err
 	}
 	topic, err := http1.Unescape(nil, r.Path[len(Prefix):])
 	if err != nil {
-		return &http1.Error{Status: 400, Code: codes.BadTopic, Message: "the topic in the path: " + err.Error()}
+		return badTopic("the topic in the path: " + err.Error())
+	}
+	w.ask = pubsub.Request{Filter: string(topic)}
+	if pubsub.Filter(w.ask.Filter).Wild() {
+		return badTopic("/raw serves one exact topic: patterns with + or # are for /ws")
+	}
+	if _, err := protocol.ReadOptions(r.Query, &w.ask); err != nil {
+		return err
 	}
 	switch echo, n := http1.Param(r.Query, "echo"); {
 	case n == 1 && string(echo) == "1":
@@ -37,10 +44,15 @@ func (*Protocol) Open(p protocol.Peer, r *http1.Request) *http1.Error {
 	case n > 1 || n == 1 && string(echo) != "0":
 		return &http1.Error{Status: 400, Code: codes.BadRequest, Message: "the parameter echo is 0 or 1"}
 	}
-	if _, err := p.Subscribe(string(topic)); err != nil {
-		return protocol.Refuse(err, string(topic))
+	room := protocol.SnapshotMessagesMax
+	if _, err := protocol.Ask(p, &w.ask, &room); err != nil {
+		return protocol.Refuse(err, w.ask.Filter)
 	}
 	return nil
+}
+
+func badTopic(message string) *http1.Error {
+	return &http1.Error{Status: 400, Code: codes.BadTopic, Message: message}
 }
 
 // Message publishes a frame to the topic. There are no replies on /raw, so a failure closes.
