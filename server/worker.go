@@ -82,8 +82,9 @@ func newWorker(s *Server, l *poller.Loop) *worker {
 }
 
 func (w *worker) turn() (more bool) {
-	more = w.shard.Turn()
-	w.lookAhead()
+	if more = w.shard.Turn(); !more { // else there is another one soon
+		w.lookAhead()
+	}
 	return more
 }
 

@@ -84,6 +84,7 @@ func TestPatterns(t *testing.T) {
 	for _, filter := range []string{`"sensors/#"`, `"sensors/+/temp"`, `"sensors/a/temp"`} {
 		several.joined(filter)
 	}
+	r.awaitMetricIs("megawire_filters", 3)
 	r.publish(`[{"topic":"sensors","data":1},{"topic":"sensors/a/temp","data":2},{"topic":"sensors/a","data":3},{"topic":"chat","data":4}]`)
 	for _, row := range []struct {
 		p    *peer
@@ -147,7 +148,7 @@ func TestSnapshots(t *testing.T) {
 	raw.control(opText, "6")
 }
 
-func TestResume(t *testing.T) {
+func TestSince(t *testing.T) {
 	r := serve(t, func(c *config.Config) { c.Rules = config.Rules{{Filter: "short/#", RetainMessages: 2}} })
 	r.numbered("long", 1, 5)
 	r.numbered("short/a", 1, 5)
@@ -473,6 +474,19 @@ func TestSlowReadersAreClosedByRule(t *testing.T) {
 	strict.skipTo(opClose, "\x0f\xa2")
 	patient.send(`{"op":"ping","id":"still there"}`)
 	patient.skipTo(opText, `{"op":"pong","id":"still there"}`)
+}
+
+// A slow reader of the latest is told of no gap: it sees from seq what was passed over, and ends on the newest.
+func TestSlowReadersOfTheLatest(t *testing.T) {
+	r := serve(t, func(c *config.Config) { c.Socket.SendBufferBytes = 4 * config.KiB })
+	p := r.stall("/ws?topics=t&mode=latest", "t")
+	var receipt struct{ Seq uint64 }
+	p.decode(string(r.publish(`{"topic":"t","data":"the newest"}`)), &receipt)
+	if n := p.newestOf("t", receipt.Seq); uint64(n) >= receipt.Seq {
+		t.Errorf("%d messages of %d", n, receipt.Seq)
+	}
+	p.quiet()
+	r.awaitMetricAtLeast("megawire_conflated_messages_total", 1)
 }
 
 // A subscriber of patterns that is behind in more topics than it may be is closed.
