@@ -56,6 +56,7 @@ var imports = map[string][]string{
 	"internal/buildinfo": {},
 	"internal/e2e":       {},
 	"internal/interop":   {},
+	"internal/model":     {},
 	"internal/slab":      {},
 }
 
