@@ -2,6 +2,7 @@ package native
 
 import (
 	"errors"
+	"time"
 
 	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/native"
@@ -42,6 +43,7 @@ func (n *Protocol) join(p protocol.Peer, t *native.TopicRequest, room *int) nati
 			return denied(filter, err)
 		}
 	}
+	began := n.wall()
 	joined, err := protocol.Ask(p, &n.ask, room)
 	switch {
 	case resumes && errors.Is(err, pubsub.ErrSnapshot):
@@ -50,10 +52,22 @@ func (n *Protocol) join(p protocol.Peer, t *native.TopicRequest, room *int) nati
 		return denied(filter, explain(err, "subscribe", filter))
 	}
 	r := granted(filter, &joined)
+	if joined.Wild {
+		r.TS = began
+	}
 	if resumes {
 		r.Recovered = joined.Recovered
 	}
 	return r
+}
+
+// wall is read before a subscription begins: what is published from then on is of that time or a later one. So a
+// client that loses its connection before anything came of a pattern knows since when to ask.
+func (n *Protocol) wall() int64 {
+	if n.Wall == nil {
+		return time.Now().UnixMilli()
+	}
+	return n.Wall()
 }
 
 func modeOf(t *native.TopicRequest) pubsub.Mode {

@@ -17,7 +17,7 @@ type entry struct{ says, entry, asked, result string }
 
 func (row entry) check(t *testing.T, p *fakePeer) {
 	t.Helper()
-	var n Protocol
+	n := Protocol{Wall: func() int64 { return 1763632800123 }}
 	n.Message(p, ws.Text, []byte(`{"op":"subscribe","id":1,"topics":[`+row.entry+`]}`))
 	if asked := strings.Join(p.asked, "; "); asked != row.asked {
 		t.Errorf("asked for %q, want %q", asked, row.asked)
@@ -47,11 +47,11 @@ func TestSubscribe(t *testing.T) {
 	for _, row := range []entry{
 		{"a topic", `"t"`, `t`, `{"topic":"t","epoch":"k3x9","seq":42}`},
 		{"a topic that nothing was published on", `"empty"`, `empty`, `{"topic":"empty","epoch":"e","seq":0}`},
-		{"a pattern has no seq", `"a/#"`, `a/#`, `{"topic":"a/#","epoch":"e"}`},
+		{"a pattern has no seq, but the time", `"a/#"`, `a/#`, `{"topic":"a/#","epoch":"e","ts":1763632800123}`},
 		{"the server's own", `"$sys/heartbeat"`, `$sys/heartbeat`, `{"topic":"$sys/heartbeat","epoch":"k3x9","seq":42}`},
-		{"presence as messages", `"$presence/chat/+"`, `$presence/chat/+`, `{"topic":"$presence/chat/+","epoch":"k3x9"}`},
+		{"presence as messages", `"$presence/chat/+"`, `$presence/chat/+`, `{"topic":"$presence/chat/+","epoch":"k3x9","ts":1763632800123}`},
 		{"last", `{"topic":"t","last":5}`, `t last=5 of 10000`, `{"topic":"t","epoch":"k3x9","seq":42}`},
-		{"last of a pattern", `{"topic":"a/#","last":1}`, `a/# last=1 of 10000`, `{"topic":"a/#","epoch":"e"}`},
+		{"last of a pattern", `{"topic":"a/#","last":1}`, `a/# last=1 of 10000`, `{"topic":"a/#","epoch":"e","ts":1763632800123}`},
 		{"more than a snapshot may bring, of a topic that keeps less", `{"topic":"t","last":9007199254740991}`,
 			`t last=9007199254740991 of 10000`, `{"topic":"t","epoch":"k3x9","seq":42}`},
 		{"a last of nothing", `{"topic":"t","last":0}`, `t`, `{"topic":"t","epoch":"k3x9","seq":42}`},
@@ -63,16 +63,16 @@ func TestSubscribe(t *testing.T) {
 			`expired since=,0,0ms`, `{"topic":"expired","epoch":"e","seq":57,"recovered":false}`},
 		{"no since, no word of it", `"recovered"`, `recovered`, `{"topic":"recovered","epoch":"e","seq":57}`},
 		{"since of a pattern", `{"topic":"b/+","since":{"epoch":"e","ts":17,"seqs":{"b/2":4,"b/\u0031":9}}}`,
-			`b/+ since=e,0,17ms,b/1:9,b/2:4`, `{"topic":"b/+","epoch":"e","recovered":false}`},
+			`b/+ since=e,0,17ms,b/1:9,b/2:4`, `{"topic":"b/+","epoch":"e","ts":1763632800123,"recovered":false}`},
 		{"since of a pattern of which nothing came", `{"topic":"b/+","since":{"epoch":"e","ts":17}}`,
-			`b/+ since=e,0,17ms`, `{"topic":"b/+","epoch":"e","recovered":false}`},
+			`b/+ since=e,0,17ms`, `{"topic":"b/+","epoch":"e","ts":1763632800123,"recovered":false}`},
 		{"the mode latest", `{"topic":"by/rule","mode":"latest"}`, `by/rule latest`, `{"topic":"by/rule","epoch":"e","seq":3,"mode":"latest"}`},
 		{"the mode all, where the rule forbids it", `{"topic":"by/rule","mode":"all"}`, `by/rule all`, `{"topic":"by/rule","epoch":"e","seq":3,"mode":"latest"}`},
 		{"the mode that the rule says", `"by/rule"`, `by/rule`, `{"topic":"by/rule","epoch":"e","seq":3,"mode":"latest"}`},
 		{"every, rounded", `{"topic":"every","every":253}`, `every every=253`, `{"topic":"every","epoch":"e","seq":3,"mode":"latest","every":260}`},
 		{"every with its mode", `{"topic":"every","mode":"latest","every":250,"last":1}`,
 			`every last=1 of 10000 latest every=250`, `{"topic":"every","epoch":"e","seq":3,"mode":"latest","every":260}`},
-		{"every of a pattern", `{"topic":"c/+/#","every":1000}`, `c/+/# every=1000`, `{"topic":"c/+/#","epoch":"e","mode":"latest","every":1000}`},
+		{"every of a pattern", `{"topic":"c/+/#","every":1000}`, `c/+/# every=1000`, `{"topic":"c/+/#","epoch":"e","ts":1763632800123,"mode":"latest","every":1000}`},
 		{"the same filter twice", `"t",{"topic":"t","mode":"latest"}`, `t; t latest`,
 			`{"topic":"t","epoch":"k3x9","seq":42},{"topic":"t","epoch":"k3x9","seq":42}`},
 		{"two resume, with an epoch each", `{"topic":"recovered","since":{"epoch":"e","seq":1}},{"topic":"expired","since":{"epoch":"f","seq":2}}`,
