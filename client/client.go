@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -26,23 +27,17 @@ type Client struct {
 	close context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	// Of the goroutine that runs the connection.
-	positions *positions
+	positions    *positions   // of what came
+	requestBytes atomic.Int64 // bounds a request to subscribe
 
 	mu      sync.Mutex
-	link    *link         // nil while there is no connection ready for requests
-	current *link         // the connection, ready or not
-	changed chan struct{} // closed, and replaced, when link or end changes
-	end     error         // set once, when the client will not connect again
-	wanted  map[string]subscription
-	order   []string // the keys of wanted, oldest first
+	link    *link          // nil while there is no connection ready for requests
+	current *link          // the connection, ready or not
+	changed chan struct{}  // closed, and replaced, when link or end changes
+	end     error          // set once, when the client will not connect again
+	wanted  map[string]Sub // what is asked for again after a reconnect, by filter
+	order   []string       // the keys of wanted, oldest first
 	lastID  uint64
-}
-
-// subscription is what is asked for again after a reconnect. What a resume will need
-// (since, mode, every) belongs here.
-type subscription struct {
-	epoch string // from the newest ack
 }
 
 // Dial connects to url (ws:, wss:, http: or https:, path included) and returns once the
@@ -61,8 +56,9 @@ func Dial(ctx context.Context, url string, options Options) (*Client, error) {
 		done:      make(chan struct{}),
 		changed:   make(chan struct{}),
 		positions: newPositions(TopicsTrackedMax),
-		wanted:    make(map[string]subscription),
+		wanted:    make(map[string]Sub),
 	}
+	c.requestBytes.Store(RequestBytesMax)
 	l, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -78,6 +74,16 @@ func Dial(ctx context.Context, url string, options Options) (*Client, error) {
 // may call it; each event goes to one of them.
 func (c *Client) Next(ctx context.Context) (Event, error) {
 	return c.queue.next(ctx)
+}
+
+// Position says how far the application has come in a filter that it has subscribed to:
+// what Next has returned lies behind it, and what still waits to be read does not.
+// Subscribed to with it as Since, by this client or by another one, the filter goes
+// on from there. ok is false for a filter that is not subscribed to, or in which nobody
+// knows the place yet. A pattern's topics are gone through: once a second is
+// often enough.
+func (c *Client) Position(filter string) (at Position, ok bool) {
+	return c.queue.taken.place(filter, SinceTopicsMax, RequestBytesMax-requestSpareBytes)
 }
 
 // Close says goodbye to the server, ends every call in progress with ErrClosed and waits
@@ -158,6 +164,9 @@ func (c *Client) serve(l *link) error {
 		_ = l.ws.CloseNow()
 	}
 	err := l.run()
+	if l.unanswered > 0 && websocket.CloseStatus(err) == websocket.StatusMessageTooBig {
+		c.requestBytes.Store(int64(max(requestBytesMin, l.unanswered/2)))
+	}
 	c.mu.Lock()
 	c.current = nil
 	c.mu.Unlock()

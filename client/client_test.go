@@ -135,67 +135,6 @@ func TestGapsAreToldInTheirPlace(t *testing.T) {
 	}
 }
 
-func TestAfterAReconnectWhatWasMissedIsAGap(t *testing.T) {
-	for _, row := range []struct{ name, epoch, head, first, want string }{
-		{"nothing was published meanwhile", "e", "7", "8", "a 8 0"},
-		{"three messages were", "e", "10", "11", "gap a 8-10 reconnect\na 11 0"},
-		{"the server began anew", "f", "2", "3", "gap a 0-0 reconnect\na 3 0"},
-		{"the head went back within an epoch", "e", "2", "3", "gap a 0-0 reconnect\na 3 0"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newFakeServer(t,
-					visit{talk: func(p *peer) {
-						p.ack("e", "6")
-						p.send(`{"topic":"a","seq":7,"ts":1,"data":0}`)
-					}},
-					visit{talk: func(p *peer) {
-						p.ack(row.epoch, row.head)
-						p.send(`{"topic":"a","seq":` + row.first + `,"ts":1,"data":0}`)
-						p.untilGone()
-					}})
-				defer s.stop()
-				c := s.client(Options{})
-				defer c.Close()
-				subscribe(t, c, "a")
-				want(t, read(t, c, 6+strings.Count(row.want, "\n")),
-					"connected\na 7 0\ndisconnected\nreconnecting\nconnected\n"+row.want)
-			})
-		})
-	}
-}
-
-func TestPatternsAreComparedTopicByTopicAfterAReconnect(t *testing.T) {
-	for _, row := range []struct{ name, epoch, want string }{
-		{"the same epoch: by number", "e", "gap s/a 8-9 reconnect\ns/a 10 0"},
-		{"another epoch: one gap for all", "f", "gap s/+ 0-0 reconnect\ns/a 10 0"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				answer := func(p *peer, epoch string) {
-					_, id, _ := p.request()
-					p.send(`{"op":"ok","id":` + id + `,"client":"c","topics":[{"topic":"s/+","epoch":"` + epoch + `"}]}`)
-				}
-				s := newFakeServer(t,
-					visit{talk: func(p *peer) {
-						answer(p, "e")
-						p.send(`{"topic":"s/a","seq":7,"ts":1,"data":0}`, `{"topic":"s/b","seq":3,"ts":1,"data":0}`)
-					}},
-					visit{talk: func(p *peer) {
-						answer(p, row.epoch)
-						p.send(`{"topic":"s/a","seq":10,"ts":1,"data":0}`)
-						p.untilGone()
-					}})
-				defer s.stop()
-				c := s.client(Options{})
-				defer c.Close()
-				subscribe(t, c, "s/+")
-				want(t, read(t, c, 8), "connected\ns/a 7 0\ns/b 3 0\ndisconnected\nreconnecting\nconnected\n"+row.want)
-			})
-		})
-	}
-}
-
 func TestLongListsAreRenewedInBoundedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var filters []string
@@ -231,8 +170,8 @@ func TestLongListsAreRenewedInBoundedRequests(t *testing.T) {
 			t.Errorf("%d results", len(rs))
 		}
 		want(t, read(t, c, 5), "connected\ndisconnected\nreconnecting\nconnected\nt/3 2 0")
-		if a, b := fmt.Sprint(sizes[0]), fmt.Sprint(sizes[1]); a != b {
-			t.Errorf("subscribed in %s, renewed in %s", a, b)
+		if len(sizes[0]) != 3 || len(sizes[1]) < 3 { // the places take room too
+			t.Errorf("subscribed in %v, renewed in %v", sizes[0], sizes[1])
 		}
 	})
 }
@@ -490,7 +429,7 @@ func TestUnsubscribeIsNotUndoneByAReconnect(t *testing.T) {
 			if _, err := c.Unsubscribe(t.Context(), "b"); err != nil {
 				t.Fatal(err)
 			}
-			if c.wants("b") {
+			if _, ok := c.wanted["b"]; ok {
 				t.Error("b is still wanted")
 			}
 			if len(c.order) == 1 && c.lastID == 2 {

@@ -1,6 +1,6 @@
 // Package client is the Go client of Megawire's multiplexed protocol
-// (megawire.v1): it subscribes, publishes, and keeps one WebSocket connection
-// alive by reconnecting and subscribing again.
+// (megawire.v1): it subscribes, publishes, keeps one WebSocket connection
+// alive by reconnecting, and goes on where it was.
 //
 // # Reading
 //
@@ -16,12 +16,28 @@
 // its own: with nobody calling Next, a full queue also holds back the answer
 // that a request waits for, until its context ends.
 //
-// # Missing messages
+// # Every message once, or a gap
 //
-// Sequence numbers are checked for every topic. What the server says is missing, a
-// number that was skipped, and whatever was published while there was no connection
-// all arrive as an event of kind Gap, in their place in the order. Counting starts
-// at the first message of a topic that is seen.
+// After a lost connection each subscription goes on from its newest message: what was
+// published meanwhile comes first, and what comes twice is dropped. A message is handed on
+// once, and the messages of a topic in their order. What the server does not have any more,
+// what it says is missing, and every number that was skipped arrive as an event of
+// kind Gap, in their place in the order. Where the server itself has begun anew (another
+// epoch) nobody knows how much is missing: the gap says From and To 0, and the newest
+// message of each topic comes behind it. Subscriptions that may pass messages over
+// (ModeLatest, Every, or the topic's rule) go on in the same way; numbers
+// that they skip are no gaps.
+//
+// Counting starts at the first message of a topic that is seen. Of a pattern the client
+// remembers the topics that it has seen, with TopicsTrackedMax as their bound, and names
+// them when it goes on. Of those that it has not seen it asks for what was published since
+// it subscribed; since it subscribed with Last, for all that is kept. Where a pattern has more
+// topics than fit into a request, those that were heard of last are named; of the others
+// it asks for what was published up to two seconds before its newest message, and
+// what it misses of them by that is told with their next message.
+//
+// Position tells the place that the application has come to, for going on from there in another
+// process: Sub.Since. What it took from Next and did not finish with is its own to remember.
 //
 // # Goroutines
 //

@@ -64,7 +64,8 @@ func (s ConnState) String() string {
 // Reasons of a gap that the client finds by itself; those that the server gives are
 // slow, expired and excluded.
 const (
-	// ReasonReconnect: published while there was no connection.
+	// ReasonReconnect: published while there was no connection, and the server does
+	// not have it any more, or has begun anew.
 	ReasonReconnect = "reconnect"
 	// ReasonLost: a sequence number was skipped on a standing connection.
 	ReasonLost = "lost"
@@ -78,6 +79,9 @@ type Event struct {
 	// Topic of a message, or the topic or filter of a gap or of Unsubscribed.
 	Topic string
 
+	// Epoch is the one that a message or a gap counts in, "" where the server has named none.
+	Epoch string
+
 	// Of a message. Prev is the seq of the message before it on its topic.
 	Seq, Prev uint64
 	Time      time.Time
@@ -85,9 +89,11 @@ type Event struct {
 	Payload   []byte
 
 	// Of a gap: both ends are included. Both are 0 where nobody can know how many
-	// are missing, because counting has begun anew (another epoch).
+	// are missing, because counting has begun anew (another epoch); what the server
+	// still has comes behind it.
 	From, To uint64
 	Reason   string
+	after    uint64 // of one that says 0 and 0, on a topic: counting goes on after it
 
 	// Of State and Goaway.
 	State   ConnState

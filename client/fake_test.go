@@ -82,7 +82,7 @@ func (p *peer) sendUntilRefused(frame string) error {
 	return p.ws.Write(context.Background(), websocket.MessageText, []byte(frame))
 }
 
-// request reads one request and returns it, with its id and its topics.
+// request reads one request and returns it, with its id and the names of its topics.
 func (p *peer) request() (raw, id string, topics []string) {
 	_, b, err := p.ws.Read(context.Background())
 	if err != nil {
@@ -90,12 +90,54 @@ func (p *peer) request() (raw, id string, topics []string) {
 	}
 	var r struct {
 		ID     json.RawMessage
-		Topics []string
+		Topics []json.RawMessage
 	}
 	if err := json.Unmarshal(b, &r); err != nil {
 		p.t.Errorf("request %s: %v", b, err)
 	}
-	return string(b), string(r.ID), r.Topics
+	for _, entry := range r.Topics {
+		topics = append(topics, nameOf(p.t, entry))
+	}
+	return string(b), string(r.ID), topics
+}
+
+// nameOf is the topic of an entry, a string or an object.
+func nameOf(t *testing.T, entry json.RawMessage) (name string) {
+	var object struct{ Topic string }
+	if json.Unmarshal(entry, &name) == nil {
+		return name
+	}
+	if err := json.Unmarshal(entry, &object); err != nil {
+		t.Errorf("entry %s: %v", entry, err)
+	}
+	return object.Topic
+}
+
+// asked reads one request to subscribe, whose entries must be those given, and answers each with the result given for
+// it: what stands behind its topic.
+func (p *peer) asked(pairs ...string) {
+	p.t.Helper()
+	id := p.wants(pairs...)
+	var rs []string
+	for i := 0; i < len(pairs); i += 2 {
+		q, _ := json.Marshal(nameOf(p.t, json.RawMessage(pairs[i])))
+		rs = append(rs, `{"topic":`+string(q)+`,`+pairs[i+1]+`}`)
+	}
+	p.send(`{"op":"ok","id":` + id + `,"client":"c1","topics":[` + strings.Join(rs, ",") + `]}`)
+}
+
+// wants is asked without an answer.
+func (p *peer) wants(pairs ...string) (id string) {
+	p.t.Helper()
+	raw, id, _ := p.request()
+	var entries []string
+	for i := 0; i < len(pairs); i += 2 {
+		entries = append(entries, pairs[i])
+	}
+	if want := `{"op":"subscribe","id":` + id + `,"topics":[` + strings.Join(entries, ",") + `]}`; raw != want {
+		p.t.Errorf("the client asked\n%s\nwant\n%s", raw, want)
+	}
+	return id
 }
 
 // ack answers one subscribe or unsubscribe, every topic with the same epoch and seq.

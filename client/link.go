@@ -28,8 +28,9 @@ type link struct {
 	handingOn atomic.Bool   // the reader waits for room in the queue
 
 	// Of the reading goroutine.
-	push   native.Push
-	goaway time.Duration // what the server asked for before the next connection
+	push       native.Push
+	goaway     time.Duration // what the server asked for before the next connection
+	unanswered int           // bytes of the longest list of filters that waited for its answer when it ended
 
 	mu    sync.Mutex
 	calls map[uint64]*call // by id; bounded by RequestsInFlightMax
@@ -61,6 +62,7 @@ func (l *link) run() error {
 		others.Go(l.renew)
 		fail(l.read())
 	}
+	l.unanswered = l.listBytes()
 	l.cancel()
 	_ = l.ws.CloseNow()
 	others.Wait()
@@ -142,6 +144,16 @@ func (l *link) watch(fail func(error)) {
 	}
 }
 
+// listBytes is how long the longest list of filters is that has not been answered.
+func (l *link) listBytes() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.calls {
+		n = max(n, c.listBytes)
+	}
+	return n
+}
+
 // abandon ends the calls that wait for an answer.
 func (l *link) abandon() {
 	l.mu.Lock()
@@ -185,15 +197,16 @@ func (l *link) handle(raw []byte) error {
 
 func (l *link) message(raw []byte, p *native.Push) bool {
 	topic := string(p.Topic)
-	if !l.saw(topic, p.Seq, p.Prev) {
-		return false
+	epoch, news, before := l.client.positions.saw(topic, p.Seq, p.Prev, p.TS)
+	if !news {
+		return true
 	}
 	payload := p.Payload
 	if p.Content != native.JSON {
 		payload = bytes.Clone(payload) // it may lie in the parser's own memory
 	}
-	return l.client.emit(Event{
-		Kind: Message, Topic: topic, Seq: p.Seq, Prev: p.Prev, Time: time.UnixMilli(p.TS),
+	return l.missed(topic, epoch, before) && l.client.emit(Event{
+		Kind: Message, Topic: topic, Epoch: epoch, Seq: p.Seq, Prev: p.Prev, Time: time.UnixMilli(p.TS),
 		Content: Content(p.Content), Payload: payload, Raw: raw,
 	})
 }
@@ -202,22 +215,22 @@ func (l *link) message(raw []byte, p *native.Push) bool {
 // before it.
 func (l *link) gap(raw []byte, p *native.Push) bool {
 	topic := string(p.Topic)
-	return l.saw(topic, p.To, max(p.From, 1)-1) &&
-		l.client.emit(Event{Kind: Gap, Topic: topic, From: p.From, To: p.To, Reason: string(p.Reason), Raw: raw})
+	epoch, news, before := l.client.positions.lost(topic, p.From, p.To)
+	if !l.missed(topic, epoch, before) {
+		return false
+	}
+	return news.to == 0 || l.client.emit(Event{
+		Kind: Gap, Topic: topic, Epoch: epoch, From: news.from, To: news.to, Reason: string(p.Reason), Raw: raw,
+	})
 }
 
-// saw counts, and tells of what is missing.
-func (l *link) saw(topic string, seq, prev uint64) bool {
-	h, missed := l.client.positions.saw(topic, seq, prev, func() string { return l.client.epochOf(topic) })
-	return !missed || l.missed(topic, h)
-}
-
-func (l *link) missed(topic string, h hole) bool {
-	return l.client.emit(Event{Kind: Gap, Topic: topic, From: h.from, To: h.to, Reason: h.reason})
+// missed tells of a hole, if it is one.
+func (l *link) missed(topic, epoch string, h hole) bool {
+	return h.to == 0 || l.client.emit(Event{Kind: Gap, Topic: topic, Epoch: epoch, From: h.from, To: h.to, Reason: h.reason})
 }
 
 func (l *link) unsubscribed(filter string, why error, raw []byte) bool {
 	l.client.unwant(filter)
-	l.client.positions.forget(filter, l.client.covered)
+	l.client.forget(filter)
 	return l.client.emit(Event{Kind: Unsubscribed, Topic: filter, Err: why, Raw: raw})
 }

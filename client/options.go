@@ -41,7 +41,8 @@ type Options struct {
 }
 
 // TopicsTrackedMax bounds the topics whose sequence numbers a client remembers. Past
-// it, a topic is forgotten for each new one and counts afresh at its next message.
+// it, a topic that a pattern brought is forgotten for each new one, and counts afresh at
+// its next message.
 const TopicsTrackedMax = 1 << 20
 
 // RequestsInFlightMax bounds the requests that wait for an answer; further ones wait
@@ -49,10 +50,21 @@ const TopicsTrackedMax = 1 << 20
 const RequestsInFlightMax = 1024
 
 // FiltersPerRequestMax and SubscribeBytesMax bound one subscribe request; longer lists
-// are sent as several.
+// are sent as several. One pattern alone may take more: to go on where it was, it
+// names its topics, up to SinceTopicsMax of them in up to RequestBytesMax. To a server that
+// finds that too long the client says less.
 const (
 	FiltersPerRequestMax = 1024
 	SubscribeBytesMax    = 64 << 10
+	SinceTopicsMax       = 65536
+	RequestBytesMax      = 512 << 10
+)
+
+// requestBytesMin is what every server takes, and requestSpareBytes what a filter and
+// the rest of a request need beside the topics.
+const (
+	requestBytesMin   = 1 << 10
+	requestSpareBytes = 2 << 10
 )
 
 // withDefaults returns o with every unset field filled in.

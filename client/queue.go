@@ -11,6 +11,8 @@ type queue struct {
 	eventsMax int
 	bytesMax  int
 
+	taken *positions // how far the application has come
+
 	mu    sync.Mutex
 	items []Event // a ring, grown up to eventsMax
 	head  int
@@ -26,6 +28,7 @@ func newQueue(eventsMax, bytesMax int) *queue {
 	return &queue{
 		eventsMax: eventsMax,
 		bytesMax:  bytesMax,
+		taken:     newPositions(TopicsTrackedMax),
 		room:      make(chan struct{}, 1),
 		news:      make(chan struct{}, 1),
 	}
@@ -114,6 +117,7 @@ func (q *queue) take() (e Event, ok bool, end error) {
 	q.head = (q.head + 1) % len(q.items)
 	q.n--
 	q.bytes -= e.bytes()
+	q.taken.took(&e) // here, so that it is in order whoever calls
 	token(q.room)
 	if q.n > 0 {
 		token(q.news)

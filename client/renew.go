@@ -8,19 +8,17 @@ import (
 	"github.com/megawire/megawire/codec/codes"
 )
 
-// renew asks for every subscription again after a reconnect, and then opens the
-// connection to the application's requests.
+// renew asks for every subscription again after a reconnect, each from where it was, and
+// then opens the connection to the application's requests.
 func (l *link) renew() {
 	c := l.client
-	c.mu.Lock()
-	filters := slices.Clone(c.order)
-	c.mu.Unlock()
-	for len(filters) > 0 {
-		batch := filters[:batchLen(filters)]
-		a := l.do(l.ctx, &call{op: "subscribe", filters: batch, renewal: true},
-			func(id uint64) []byte { return appendFilters(id, "subscribe", batch) })
+	subs := c.standing()
+	for len(subs) > 0 {
+		n, topics := c.batch(subs, c.resume)
+		a := l.do(l.ctx, &call{op: "subscribe", subs: subs[:n], renewal: true, listBytes: len(topics)},
+			func(id uint64) []byte { return appendFilters(id, "subscribe", topics) })
 		if a.err == nil {
-			filters = filters[len(batch):]
+			subs = append(subs[n:], c.unplaced(subs[:n], a.results)...)
 			continue
 		}
 		var refusal *ServerError
@@ -33,6 +31,27 @@ func (l *link) renew() {
 	}
 	if l.ctx.Err() == nil {
 		c.setLink(l)
+	}
+}
+
+// standing is what is subscribed to, oldest first.
+func (c *Client) standing() []Sub {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	subs := make([]Sub, len(c.order))
+	for i, f := range c.order {
+		subs[i] = c.wanted[f]
+	}
+	return subs
+}
+
+// resume has a subscription go on where it was. That goes for those too that pass messages
+// over: the newest one comes if there is one that was not seen, and nothing otherwise,
+// where asking for the newest would bring it again after every reconnect.
+func (c *Client) resume(s *Sub) {
+	bytesMax := int(c.requestBytes.Load()) - requestSpareBytes
+	if at, ok := c.positions.place(s.Filter, SinceTopicsMax, bytesMax); ok {
+		s.Since = &at
 	}
 }
 
@@ -52,56 +71,71 @@ func temporary(e *ServerError) bool {
 	return e.Code == codes.RateLimited || e.Code == codes.Unavailable
 }
 
+// tooMuch says that a pattern is refused because of all that was published meanwhile: it is to
+// be asked for without its place, which is forgotten.
+func (c *Client) tooMuch(r *Result) bool {
+	var refusal *ServerError
+	return errors.As(r.Err, &refusal) && refusal.Code == codes.TooMany && c.positions.unplace(r.Filter)
+}
+
+// unplaced are those that were refused for tooMuch.
+func (c *Client) unplaced(subs []Sub, results []Result) (again []Sub) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range results {
+		if _, ok := c.wanted[results[i].Filter]; ok && results[i].Err != nil {
+			again = append(again, subs[i])
+		}
+	}
+	return again
+}
+
 // applied notes what a subscribe or unsubscribe did, before anybody is told and before
 // the first message that it brings. It runs on the reading goroutine.
 func (l *link) applied(c *call, results []Result) bool {
 	if c.op == "unsubscribe" {
-		for _, f := range c.filters {
-			l.client.positions.forget(f, l.client.covered)
+		for i := range c.subs {
+			l.client.forget(c.subs[i].Filter)
 		}
 		return true
 	}
 	for i := range results {
 		r := &results[i]
 		if r.Err != nil {
-			if c.renewal && !l.unsubscribed(r.Filter, r.Err, nil) {
+			if c.renewal && !l.client.tooMuch(r) && !l.unsubscribed(r.Filter, r.Err, nil) {
 				return false
 			}
 			continue
 		}
-		if !c.renewal {
-			l.client.want(r.Filter, r.Epoch)
+		if !c.renewal && l.client.want(&c.subs[i]) {
+			l.client.forget(r.Filter) // what an Unsubscribe that was never answered left behind
 		}
-		if !l.counted(r) {
+		if !l.counted(&c.subs[i], r) {
 			return false
 		}
 	}
 	return true
 }
 
-// counted compares where the server stands with where this client stood before a
-// reconnect.
-func (l *link) counted(r *Result) bool {
-	ps := l.client.positions
-	var h hole
-	var missed bool
-	if isPattern(r.Filter) {
-		h, missed = ps.ackedPattern(r.Filter, r.Epoch, l.client.wants)
-	} else {
-		h, missed = ps.acked(r.Filter, r.Epoch, r.Seq)
-	}
-	l.client.setEpoch(r.Filter, r.Epoch)
-	return !missed || l.missed(r.Filter, h)
+// counted notes from where a subscription goes on, and tells if that is not where it was.
+func (l *link) counted(s *Sub, r *Result) bool {
+	c := l.client
+	begun, anew, after := c.positions.acked(s, &ack{epoch: r.Epoch, head: r.Seq, ts: r.began, latest: r.Latest})
+	c.queue.taken.follow(s.Filter, &begun)
+	return !anew || c.emit(Event{Kind: Gap, Topic: s.Filter, Epoch: r.Epoch, Reason: ReasonReconnect, after: after})
 }
 
-// want adds a filter to those asked for after a reconnect.
-func (c *Client) want(filter, epoch string) {
+// want adds a filter to those asked for after a reconnect, or changes its terms. It says whether
+// the filter is new.
+func (c *Client) want(s *Sub) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.wanted[filter]; !ok {
-		c.order = append(c.order, filter)
+	_, had := c.wanted[s.Filter]
+	if !had {
+		c.order = append(c.order, s.Filter)
 	}
-	c.wanted[filter] = subscription{epoch: epoch}
+	c.wanted[s.Filter] = Sub{Filter: s.Filter, Mode: s.Mode, Every: s.Every}
+	return !had
 }
 
 func (c *Client) unwant(filter string) {
@@ -115,44 +149,8 @@ func (c *Client) unwant(filter string) {
 	c.order = slices.Delete(c.order, i, i+1)
 }
 
-func (c *Client) setEpoch(filter, epoch string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s, ok := c.wanted[filter]; ok {
-		s.epoch = epoch
-		c.wanted[filter] = s
-	}
-}
-
-func (c *Client) wants(filter string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, ok := c.wanted[filter]
-	return ok
-}
-
-// covered reports whether any filter asked for matches topic.
-func (c *Client) covered(topic string) bool {
-	_, ok := c.covering(topic)
-	return ok
-}
-
-// epochOf returns the epoch under which topic counts, "" where no ack has told.
-func (c *Client) epochOf(topic string) string {
-	s, _ := c.covering(topic)
-	return s.epoch
-}
-
-func (c *Client) covering(topic string) (subscription, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s, ok := c.wanted[topic]; ok {
-		return s, true
-	}
-	for f, s := range c.wanted {
-		if isPattern(f) && matches(f, topic) {
-			return s, true
-		}
-	}
-	return subscription{}, false
+// forget drops the place in a filter that is no longer subscribed to.
+func (c *Client) forget(filter string) {
+	c.positions.forget(filter)
+	c.queue.taken.forget(filter)
 }

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"fmt"
 	"testing"
 	"time"
 )
@@ -78,19 +77,6 @@ func TestRetryAfter(t *testing.T) {
 		if got := retryAfter(row.value, now); got != row.want {
 			t.Errorf("%q: %v, want %v", row.value, got, row.want)
 		}
-	}
-}
-
-func TestPositionsAreBounded(t *testing.T) {
-	ps := newPositions(10)
-	for i := range 100 {
-		ps.saw(fmt.Sprint("t/", i), 1, 0, func() string { return "e" })
-	}
-	if len(ps.m) != 10 {
-		t.Errorf("%d topics are remembered, want 10", len(ps.m))
-	}
-	if _, missed := ps.saw("t/new", 50, 49, func() string { return "e" }); missed {
-		t.Error("a topic that was forgotten counts afresh")
 	}
 }
 

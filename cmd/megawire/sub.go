@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,11 @@ type subFlags struct {
 	raw     bool
 	count   int64
 	timeout time.Duration
+
+	last   int
+	latest bool
+	every  time.Duration
+	since  string
 }
 
 func newSubCommand() *cobra.Command {
@@ -34,9 +40,13 @@ func newSubCommand() *cobra.Command {
 		Short: "Subscribe and print messages, one line each",
 		Long: "Subscribe to topics and print what is published on them, one line a message:\n" +
 			"topic and payload, or whole envelopes with --json, or the payload alone with --raw.\n\n" +
+			"A FILTER is a topic or a pattern: + stands for one level, # at the end for any\n" +
+			"number of them (sensors/+/temperature, ticker/#).\n\n" +
 			"What is missing, refusals and the state of the connection go to the standard\n" +
-			"error. A connection that is lost is made again. Ctrl-C leaves with 0.",
+			"error. A connection that is lost is made again and goes on with what was\n" +
+			"published meanwhile. Ctrl-C leaves with 0.",
 		Example: "  megawire sub ticker/BTC-USD ticker/ETH-USD\n" +
+			"  megawire sub --last 1 --every 1s 'ticker/#'\n" +
 			"  megawire sub --json --count 10 ticker/BTC-USD | jq .data.price",
 		Args: func(_ *cobra.Command, args []string) error { return flags.check(args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,6 +59,10 @@ func newSubCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.url, "url", "ws://127.0.0.1:8080/ws", "`URL` of the server's endpoint for megawire.v1, /ws")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print whole envelopes, as NDJSON")
 	cmd.Flags().BoolVar(&flags.raw, "raw", false, "print payloads alone; binary ones as they are")
+	cmd.Flags().IntVar(&flags.last, "last", 0, "begin with the newest `N` messages of each topic that the server keeps")
+	cmd.Flags().StringVar(&flags.since, "since", "", "begin after message `EPOCH:SEQ` of the topic, as pub prints them")
+	cmd.Flags().BoolVar(&flags.latest, "latest", false, "when messages come faster than they are read, the newest of each topic is enough")
+	cmd.Flags().DurationVar(&flags.every, "every", 0, "at most one message of each topic in this `TIME`, the newest; 10ms at least")
 	cmd.Flags().Int64Var(&flags.count, "count", 0, "leave after `N` messages; 0 stays")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", 0, "leave after this time; with --count, fail if there were fewer messages")
 	cmd.Flags().SortFlags = false
@@ -65,9 +79,45 @@ func (f *subFlags) check(args []string) error {
 		return usageError{fmt.Errorf("--count %d is below 0; 0 stays for ever", f.count)}
 	case f.timeout < 0:
 		return usageError{errors.New("--timeout is negative")}
+	case f.last < 0:
+		return usageError{fmt.Errorf("--last %d is below 0", f.last)}
+	case f.last > 0 && f.since != "":
+		return usageError{errors.New("--last and --since exclude each other")}
+	case f.every < 0 || f.every > 0 && f.every < everyMin:
+		return usageError{fmt.Errorf("--every %v is shorter than %v", f.every, everyMin)}
+	}
+	if _, err := f.subs(args); err != nil {
+		return err
 	}
 	_, err := f.endpoint()
 	return err
+}
+
+// everyMin is the shortest interval that a server takes.
+const everyMin = 10 * time.Millisecond
+
+// subs is what is asked for.
+func (f *subFlags) subs(filters []string) ([]client.Sub, error) {
+	subs := make([]client.Sub, len(filters))
+	for i, filter := range filters {
+		subs[i] = client.Sub{Filter: filter, Last: f.last, Every: f.every}
+		if f.latest {
+			subs[i].Mode = client.ModeLatest
+		}
+	}
+	if f.since == "" {
+		return subs, nil
+	}
+	if len(subs) != 1 || strings.ContainsAny(subs[0].Filter, "+#") {
+		return nil, usageError{errors.New("--since is a place in one topic; it goes with one FILTER, and not with a pattern")}
+	}
+	epoch, number, _ := strings.Cut(f.since, ":")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	if epoch == "" || err != nil {
+		return nil, usageError{fmt.Errorf("--since %q is not a place such as rj6ct2hu:84", f.since)}
+	}
+	subs[0].Since = &client.Position{Epoch: epoch, Seq: seq}
+	return subs, nil
 }
 
 // endpoint is --url with what may be left out of it: the scheme, and /ws.
@@ -93,6 +143,10 @@ func subscribe(ctx context.Context, cmd *cobra.Command, flags *subFlags, filters
 	if err != nil {
 		return err
 	}
+	subs, err := flags.subs(filters)
+	if err != nil {
+		return err
+	}
 	stopping := ctx
 	if flags.timeout > 0 {
 		var cancel context.CancelFunc
@@ -107,7 +161,7 @@ func subscribe(ctx context.Context, cmd *cobra.Command, flags *subFlags, filters
 
 	p := &printer{flags: flags, out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), errs: cmd.ErrOrStderr(), client: c, ackTimeout: ackTimeout}
 	asked := make(chan error, 1)
-	go func() { asked <- p.ask(ctx, endpoint, filters) }()
+	go func() { asked <- p.ask(ctx, endpoint, subs) }()
 	printed := make(chan error, 1)
 	go func() { printed <- p.run(ctx) }()
 
@@ -158,10 +212,10 @@ func noAnswer(endpoint string, after time.Duration) error {
 }
 
 // ask subscribes, and fails if every filter is refused or no answer comes.
-func (p *printer) ask(ctx context.Context, endpoint string, filters []string) error {
+func (p *printer) ask(ctx context.Context, endpoint string, subs []client.Sub) error {
 	answered, cancel := context.WithTimeout(ctx, p.ackTimeout)
 	defer cancel()
-	results, err := p.client.Subscribe(answered, filters...)
+	results, err := p.client.SubscribeWith(answered, subs...)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		return noAnswer(endpoint, p.ackTimeout)

@@ -89,7 +89,7 @@ func (p *printer) noteState(e *client.Event) {
 		fmt.Fprintf(p.errs, "megawire: trying again in %v\n", e.RetryIn.Round(time.Millisecond))
 	case client.Connected:
 		if p.stoodYet {
-			fmt.Fprintln(p.errs, "megawire: connected again")
+			fmt.Fprintln(p.errs, "megawire: connected again; going on from the last message of each topic")
 		}
 		p.stoodYet = true
 	}
@@ -97,7 +97,7 @@ func (p *printer) noteState(e *client.Event) {
 
 func gapLine(e *client.Event) string {
 	if e.To == 0 {
-		return fmt.Sprintf("gap on %s: counting began anew, nobody knows how many are missing (%s)", e.Topic, e.Reason)
+		return fmt.Sprintf("gap on %s: the server has begun anew, nobody knows how many are missing (%s)", e.Topic, e.Reason)
 	}
 	return fmt.Sprintf("gap on %s: %d missing, seq %d to %d (%s)", e.Topic, e.To-e.From+1, e.From, e.To, e.Reason)
 }

@@ -39,7 +39,7 @@ func TestSubscriptionWithoutAnAnswer(t *testing.T) {
 	}
 	defer c.Close()
 	p := &printer{client: c, errs: io.Discard, ackTimeout: time.Millisecond}
-	if err := p.ask(context.Background(), url, []string{"a"}); err == nil || !strings.Contains(err.Error(), "did not answer the subscription within 1ms") {
+	if err := p.ask(context.Background(), url, []client.Sub{{Filter: "a"}}); err == nil || !strings.Contains(err.Error(), "did not answer the subscription within 1ms") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -99,5 +99,18 @@ func TestEndpoint(t *testing.T) {
 		if got != row.want || (err == nil) != (row.want != "") {
 			t.Errorf("%q: %q, %v", row.url, got, err)
 		}
+	}
+}
+
+func TestSubFlags(t *testing.T) {
+	flags := subFlags{url: "h", last: 2, latest: true, every: time.Second}
+	subs, err := flags.subs([]string{"a", "b/#"})
+	if err != nil || len(subs) != 2 || subs[1] != (client.Sub{Filter: "b/#", Last: 2, Mode: client.ModeLatest, Every: time.Second}) {
+		t.Errorf("%+v, %v", subs, err)
+	}
+	flags = subFlags{url: "h", since: "rj6ct2hu:84"}
+	subs, err = flags.subs([]string{"a"})
+	if err != nil || len(subs) != 1 || subs[0].Since.Epoch != "rj6ct2hu" || subs[0].Since.Seq != 84 {
+		t.Errorf("%+v, %v", subs, err)
 	}
 }
