@@ -11,6 +11,7 @@ type cadence struct {
 	dirty bool   // something came since; a timer is set
 	due   int64  // when the next message may go out, on the hub's Clock
 	batch uint64 // that began it
+	sent  uint64 // the position up to which messages went out, or were passed over
 }
 
 const nanosPerMilli = 1_000_000
@@ -122,18 +123,18 @@ func (s *Shard) flush(l uint32, now int64) {
 	w.local, w.first, w.prev = l, lo.cursor-1, t.ring.at(lo.cursor-1).prev
 	for i := range lo.cadences {
 		if c := &lo.cadences[i]; c.dirty && c.due <= now {
-			c.dirty, c.due = false, now+int64(c.every)*nanosPerMilli
-			s.enlistTimed(w, lo, c.every)
+			s.enlistTimed(w, lo, c.every, lo.cursor-1-c.sent)
+			c.dirty, c.due, c.sent = false, now+int64(c.every)*nanosPerMilli, lo.cursor
 		}
 	}
 	s.start(w, lo, lo.cursor)
 }
 
-func (s *Shard) enlistTimed(w *walk, lo *local, every uint32) {
+func (s *Shard) enlistTimed(w *walk, lo *local, every uint32, passed uint64) {
 	enlist := func(a *audience) {
 		for _, r := range a.timed {
 			if s.rolls.At(r).every == every {
-				s.enlist(w, r, true)
+				s.enlist(w, r, true, passed)
 			}
 		}
 	}
@@ -144,23 +145,27 @@ func (s *Shard) enlistTimed(w *walk, lo *local, every uint32) {
 }
 
 // pass says whether the interval has passed, so that a batch may go out now; then the next one begins. Else it
-// will go out when it has.
-func (s *Shard) pass(lo *local, every uint32, now int64) bool {
+// will go out when it has. passed is how many messages the newest one leaves behind. The caller holds the topic's lock.
+func (s *Shard) pass(lo *local, every uint32, now int64) (passed uint64, ok bool) {
+	head := lo.link.topic.ring.head
 	next, batch := now+int64(every)*nanosPerMilli, s.counts.Batches
 	c := lo.cadence(every)
 	switch {
 	case c == nil:
 		lo.cadences = slices.DeleteFunc(lo.cadences, func(c cadence) bool { return !c.dirty && c.due <= now })
-		lo.cadences = append(lo.cadences, cadence{every: every, due: next, batch: batch})
-		return true
-	case c.due <= now || c.batch == batch: // it has just begun, with another roll of this interval
-		c.due, c.dirty, c.batch = next, false, batch // a timer that is set will find nothing due, or the next one's
-		return true
+		lo.cadences = append(lo.cadences, cadence{every: every, due: next, batch: batch, sent: head})
+		return head - 1 - lo.cursor, true
+	case c.batch == batch: // it has just begun, with another roll of this interval
+		return head - 1 - lo.cursor, true
+	case c.due <= now:
+		passed = head - 1 - c.sent
+		c.due, c.dirty, c.batch, c.sent = next, false, batch, head // a timer that is set will find nothing due, or the next one's
+		return passed, true
 	case !c.dirty:
 		c.dirty = true
 		s.setTimer(timer{due: c.due, link: lo.link})
 	}
-	return false
+	return 0, false
 }
 
 // cadence returns the interval under way, or nil.
@@ -173,21 +178,64 @@ func (lo *local) cadence(every uint32) *cadence {
 	return nil
 }
 
-// freshness names a subscription with an interval, for one topic.
-type freshness struct{ subscription, local uint32 }
+// member is a subscriber of a topic.
+type member struct{ subscriber, local uint32 }
 
-// welcome notes, for a subscription with an interval, that what its topics hold back for others is not for it: it was
-// published before it came.
-func (s *Shard) welcome(h uint32) {
-	owner, every := s.ownerOf(h), s.rolls.At(s.subscriptions.At(h).roll()).every
-	if every == 0 {
+// aside is what sets a member apart from the others of its interval.
+type aside struct {
+	has       uint64 // the position up to which it has what is held back, or is to do without it
+	notBefore int64  // when its own interval has passed, on the hub's Clock
+}
+
+// setAside notes that a member has, by a mark or because it came later, all up to the shard's cursor, and that its next
+// message is not to come before a time, 0 where that is the others' too.
+func (s *Shard) setAside(id, l uint32, notBefore int64) {
+	lo := s.locals.At(l)
+	if notBefore == 0 && !lo.holdsBack() {
 		return
 	}
-	s.eachLocal(owner, func(l uint32, lo *local) {
-		if c := lo.cadence(every); c != nil && c.dirty {
-			s.fresh[freshness{h, l}] = lo.cursor
+	if len(s.asides) >= 2*s.asidesAlive+64 {
+		now := s.hub.o.Clock()
+		maps.DeleteFunc(s.asides, func(m member, a aside) bool { return a.notBefore <= now && !s.locals.At(m.local).holdsBack() })
+		s.asidesAlive = len(s.asides)
+	}
+	m := member{id, l}
+	s.asides[m] = aside{lo.cursor, max(notBefore, s.asides[m].notBefore)}
+}
+
+func (lo *local) holdsBack() bool {
+	return slices.ContainsFunc(lo.cadences, func(c cadence) bool { return c.dirty })
+}
+
+// forgetAsides drops those of subscribers or locals that are no more.
+func (s *Shard) forgetAsides(gone func(member) bool) {
+	if len(s.asides) > 0 {
+		maps.DeleteFunc(s.asides, func(m member, _ aside) bool { return gone(m) })
+	}
+}
+
+// offerNewest notes a walk's newest message on a member of its interval.
+func (s *Shard) offerNewest(e entry, u *subscriber, exact, l, h uint32, passed uint64) {
+	sp := s.spans.At(h)
+	if len(s.asides) > 0 {
+		if a, ok := s.asides[member{e.subscriber, l}]; ok {
+			delete(s.asides, member{e.subscriber, l})
+			switch {
+			case sp.first < a.has:
+				s.asides[member{e.subscriber, l}] = a // for what comes next
+				return
+			case s.hub.o.Clock() < a.notBefore:
+				s.mark(e.subscriber, u, exact, mark{local: l, pos: sp.first, prev: sp.prev, due: a.notBefore})
+				return
+			}
 		}
-	})
+	}
+	if u.lag != 0 {
+		s.mark(e.subscriber, u, exact, mark{local: l, pos: sp.first, prev: sp.prev})
+		return
+	}
+	s.offer(e, u, exact, h)
+	s.counts.Conflated += passed
 }
 
 // eachLocal yields the topics of an owner.
@@ -201,22 +249,6 @@ func (s *Shard) eachLocal(owner uint32, yield func(l uint32, lo *local)) {
 	}
 }
 
-// isFresh says that a topic's message came before the subscription did.
-func (s *Shard) isFresh(h, l uint32, pos uint64) bool {
-	from, ok := s.fresh[freshness{h, l}]
-	if ok {
-		delete(s.fresh, freshness{h, l})
-	}
-	return ok && pos < from
-}
-
-// forgetFresh is for a subscription that ends or gets other terms.
-func (s *Shard) forgetFresh(h uint32) {
-	if len(s.fresh) > 0 {
-		maps.DeleteFunc(s.fresh, func(f freshness, _ uint64) bool { return f.subscription == h })
-	}
-}
-
 // oweHeldBack makes what an interval holds back of a topic for a subscriber something it is owed, before other terms
 // hold for it there: it is to have the newest whatever comes.
 func (s *Shard) oweHeldBack(id uint32, u *subscriber, l uint32) {
@@ -225,11 +257,12 @@ func (s *Shard) oweHeldBack(id uint32, u *subscriber, l uint32) {
 		return
 	}
 	every := s.rolls.At(s.subscriptions.At(h).roll()).every
-	if c := lo.cadence(every); every == 0 || c == nil || !c.dirty || s.fresh[freshness{h, l}] >= lo.cursor {
+	c := lo.cadence(every)
+	if every == 0 || c == nil || !c.dirty || s.asides[member{id, l}].has >= lo.cursor {
 		return
 	}
 	t := lo.link.topic
-	x := mark{local: l, pos: lo.cursor - 1}
+	x := mark{local: l, pos: lo.cursor - 1, due: c.due}
 	t.mu.Lock()
 	kept := x.pos >= t.ring.tail // else newer ones are in flight
 	if kept {

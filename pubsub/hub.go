@@ -83,6 +83,7 @@ type Hub struct {
 
 	topics    atomic.Int64
 	floor     atomic.Uint64 // the highest sequence number of any topic that expired
+	goneTS    atomic.Int64  // of the newest message of any topic that expired
 	ringBytes atomic.Int64
 	inFlight  atomic.Int64
 	shedAt    atomic.Uint64 // the stripe to look at next

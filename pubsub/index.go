@@ -123,12 +123,8 @@ func (h *Hub) letGo(t *topic, may func() bool) bool {
 	if t.gone || !may() {
 		return false
 	}
-	for {
-		floor := h.floor.Load()
-		if floor >= t.seq || h.floor.CompareAndSwap(floor, t.seq) {
-			break
-		}
-	}
+	raise(&h.floor, t.seq)
+	raise(&h.goneTS, t.ts)
 	t.release()
 	h.ringBytes.Add(-t.ring.bytes)
 	delete(s.topics, t.name)
@@ -137,6 +133,16 @@ func (h *Hub) letGo(t *topic, may func() bool) bool {
 	h.namesMu.Unlock()
 	h.topics.Add(-1)
 	return true
+}
+
+// raise makes a number at least v.
+func raise[V int64 | uint64](n interface {
+	Load() V
+	CompareAndSwap(old, v V) bool
+}, v V,
+) {
+	for old := n.Load(); old < v && !n.CompareAndSwap(old, v); old = n.Load() {
+	}
 }
 
 // shrink gives a quiet topic's newest message a buffer of its own size, in place of the large chunk and

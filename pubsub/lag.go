@@ -75,9 +75,10 @@ func (s *Shard) entryOf(h uint32) *entry {
 func (s *Shard) markBack(id uint32, u *subscriber, x mark) {
 	s.mark(id, u, s.findExact(id, x.local), x)
 	if m := s.lags.At(u.lag).markOf(x.local); m != nil {
-		if x.pos < m.pos {
-			m.pos, m.prev, m.expired = x.pos, x.prev, x.expired
+		if x.prev < m.prev { // the position may be the same: that of the oldest message kept
+			m.prev, m.expired = x.prev, x.expired
 		}
+		m.pos = min(m.pos, x.pos)
 		m.full = max(m.full, x.full)
 	}
 }

@@ -148,6 +148,7 @@ func (s *Shard) endLocal(l uint32) {
 	for len(lo.patterns) > 0 {
 		s.detach(l, lo.patterns[0].pattern)
 	}
+	s.forgetAsides(func(m member) bool { return m.local == l })
 	lo.link.topic.unlink(lo.link, s.hub.o.Wall())
 	delete(s.byTopic, lo.link.topic)
 	s.locals.Free(l)
@@ -161,6 +162,9 @@ func (s *Shard) deciding(id, l uint32) uint32 {
 		return h
 	}
 	best, lo := uint32(0), s.locals.At(l)
+	if !s.subscribers.At(id).wild {
+		return 0
+	}
 	for _, a := range lo.patterns {
 		h := s.find(id, a.pattern|patternBit, &s.patterns.At(a.pattern).audience)
 		if h != 0 && (best == 0 || s.moreComplete(h, best, lo.link.topic.rule)) {

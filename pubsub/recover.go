@@ -32,11 +32,13 @@ func (s *Shard) recover(id uint32, u *subscriber) {
 
 // serve notes what the ring has of a mark and moves it on.
 func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, next fate) {
+	lo := s.locals.At(x.local)
+	s.attach(x.local, lo)
 	h := s.deciding(id, x.local)
 	if h == 0 {
 		return 0, served
 	}
-	lo, b := s.locals.At(x.local), s.subscriptions.At(h)
+	b := s.subscriptions.At(h)
 	every := s.rolls.At(b.roll()).every
 	limit, limitPrev, coming := lo.limit(b)
 	switch latest := every > 0 || lo.link.topic.rule.mode(b.mode()) == ModeLatest; {
@@ -45,30 +47,27 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 	case !latest:
 		return s.serveAll(u, x, limit, limitPrev, room)
 	case x.expired || x.pos < x.full && x.full <= limit:
-		return s.serveSnapshot(u, x, min(x.full, limit), limitPrev, room)
-	case every > 0 && coming:
-		return 0, served // a newer one is on its way to it
-	case every > 0 && !s.servable(h, x, lo, every, limit):
+		return s.serveSnapshot(id, u, x, min(x.full, limit), every, room)
+	case every > 0 && coming: // a newer one is on its way to it
+		if x.due > 0 {
+			s.setAside(id, x.local, x.due)
+			s.asides[member{id, x.local}] = aside{notBefore: x.due}
+		}
+		return 0, served
+	case every > 0 && !s.servable(id, x, every):
 		return 0, later
 	}
 	return s.serveNewest(u, x, limit), served
 }
 
-// servable says whether the interval of a subscription has passed; else it sets the mark's due.
-func (s *Shard) servable(h uint32, x *mark, lo *local, every uint32, limit uint64) bool {
+// servable says whether a member's own interval has passed, which then begins anew; else it sets the mark's due. The
+// others' interval goes on as it did: a slow reader is not to hold them up.
+func (s *Shard) servable(id uint32, x *mark, every uint32) bool {
 	now := s.hub.o.Clock()
-	c := lo.cadence(every)
-	switch {
-	case c == nil:
-		lo.cadences = append(lo.cadences, cadence{every: every, due: now + int64(every)*nanosPerMilli})
-	case c.due > now:
-		x.due = c.due
+	if x.due = max(x.due, s.asides[member{id, x.local}].notBefore); x.due > now {
 		return false
-	case c.dirty:
-		s.fresh[freshness{h, x.local}] = limit // the others are about to get theirs; it is not to come twice
-	default:
-		c.due = now + int64(every)*nanosPerMilli
 	}
+	s.setAside(id, x.local, now+int64(every)*nanosPerMilli)
 	return true
 }
 
@@ -109,25 +108,20 @@ func (t *topic) gapTo(x *mark, pos, limit, limitPrev uint64) uint64 {
 	return prev
 }
 
-// serveSnapshot is serveAll up to the end of a snapshot, for subscribers of the latest. What was to be in it and is
-// gone is told where it can be; what goes while they are slow is passed over.
-func (s *Shard) serveSnapshot(u *subscriber, x *mark, to, toPrev uint64, room int) (bytes int, next fate) {
+// serveSnapshot notes messages up to the end of a snapshot, for subscribers of the latest. They see by the sequence
+// numbers what is missing.
+func (s *Shard) serveSnapshot(id uint32, u *subscriber, x *mark, to uint64, every uint32, room int) (bytes int, next fate) {
 	t := s.locals.At(x.local).link.topic
 	t.mu.Lock()
-	pos := min(max(x.pos, t.ring.tail), to)
-	if pos == to && to < t.ring.head {
-		toPrev = t.ring.at(max(to, t.ring.tail)).prev
-	}
-	prev := t.gapTo(x, pos, to, toPrev)
+	x.pos, x.expired = min(max(x.pos, t.ring.tail), to), false
 	s.pieces = s.pieces[:0]
-	if pos < to {
-		s.pieces = t.view(s.pieces, u.kind, pos, to, room)
+	if x.pos < to {
+		s.pieces = t.view(s.pieces, u.kind, x.pos, to, room)
 	}
 	t.mu.Unlock()
-	if x.expired && prev > x.prev {
-		s.tellGap(u, x, prev)
+	if every > 0 {
+		s.setAside(id, x.local, s.hub.o.Clock()+int64(every)*nanosPerMilli)
 	}
-	x.pos, x.expired = pos, false
 	return s.notePieces(u, x, true), more
 }
 

@@ -210,7 +210,6 @@ func (s *Shard) move(h, r uint32, mode Mode) {
 	ro := s.rolls.At(r)
 	ro.entries[s.subscriptions.At(h).at].bits |= behind
 	s.strike(b.roll(), b.at, s.subscribers.At(b.subscriber).kind, b.mode())
-	s.forgetFresh(h)
 }
 
 // drop removes a subscription from its subscriber and its roll.
@@ -232,7 +231,6 @@ func (s *Shard) drop(h uint32) {
 			delete(s.crowded, b.subscriber)
 		}
 	}
-	s.forgetFresh(h)
 	s.subscriptions.Free(h)
 	if owner&patternBit == 0 {
 		s.left(u, s.locals.At(owner).link)

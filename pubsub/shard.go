@@ -43,16 +43,17 @@ type Shard struct {
 	blocks slab.Slab[noteBlock]
 	lags   slab.Slab[lag]
 
-	pending   fifo[*link]  // dirty links not yet taken
-	walks     fifo[*walk]  // begun and not done, the first under way
-	walksFree []*walk      // for reuse
-	queue     fifo[uint32] // subscribers with something to write
-	timers    timers       // what is due later, for subscribers with an interval
-	fresh     map[freshness]uint64
-	retired   fifo[uint32] // patterns without subscribers, whose locals have yet to know
-	scratch   []byte       // where several pieces become one write
-	pieces    []piece
-	every     looks
+	pending     fifo[*link]      // dirty links not yet taken
+	walks       fifo[*walk]      // begun and not done, the first under way
+	walksFree   []*walk          // for reuse
+	queue       fifo[uint32]     // subscribers with something to write
+	timers      timers           // what is due later, for subscribers with an interval
+	asides      map[member]aside // those who do not go with the others of their interval
+	asidesAlive int              // of them that were of any use when they were last looked through
+	retired     fifo[uint32]     // patterns without subscribers, whose locals have yet to know
+	scratch     []byte           // where several pieces become one write
+	pieces      []piece
+	every       looks
 
 	counts Counts
 }
@@ -116,7 +117,7 @@ func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
 		byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
-		fresh:   make(map[freshness]uint64),
+		asides:  make(map[member]aside),
 		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}
 }
@@ -134,6 +135,7 @@ func (s *Shard) Remove(id SubscriberID) {
 	u := s.subscribers.At(uint32(id))
 	s.forgetMarks(uint32(id), u)
 	s.forgetNotes(u)
+	s.forgetAsides(func(m member) bool { return m.subscriber == uint32(id) })
 	for u.first != 0 {
 		s.drop(u.first)
 	}

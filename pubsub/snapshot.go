@@ -47,7 +47,7 @@ func (t *topic) since(l uint32, lo *local, sameEpoch bool, seq uint64, j *Joined
 // what it has. The caller holds mu.
 func (t *topic) sinceTime(l uint32, lo *local, ts int64, j *Joined) (x mark, owed bool) {
 	x = mark{local: l, pos: t.find(lo.cursor, func(r *record) bool { return r.ts >= ts }), full: lo.cursor}
-	if t.evictedTS >= ts { // how many nobody knows; all that the topic ever had are told as gone
+	if t.evictedTS > 0 && t.evictedTS >= ts { // how many nobody knows; all that the topic ever had are told as gone
 		x.prev, x.expired = t.born, true
 	} else if x.pos < lo.cursor {
 		x.prev = t.ring.at(x.pos).prev
@@ -86,6 +86,7 @@ func (s *Shard) owe(id uint32, u *subscriber, x mark) {
 		s.release(h)
 	}
 	s.markBack(id, u, x)
+	s.setAside(id, x.local, 0)
 	s.enqueue(id, u)
 	s.mailbox.wake()
 }

@@ -97,7 +97,7 @@ func (s *Shard) place(id, h, owner uint32, a *audience, terms Terms) uint32 {
 	default:
 		s.move(h, ro, terms.Mode)
 	}
-	s.welcome(h)
+	s.eachLocal(owner, func(l uint32, _ *local) { s.setAside(id, l, 0) })
 	return h
 }
 
@@ -179,6 +179,8 @@ func (s *Shard) unsubscribeTopic(id uint32, u *subscriber, h, l uint32) {
 		s.oweHeldBack(id, u, l)
 	}
 	s.drop(h)
+	s.setAside(id, l, 0)
+	s.attach(l, lo)
 	if s.deciding(id, l) == 0 {
 		s.forgetNotesOf(u, this)
 		s.forgetMarksOf(id, u, this)

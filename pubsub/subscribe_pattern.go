@@ -30,9 +30,13 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 
 func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
 	s.changing(id, u, Filter(s.patterns.At(owner&^patternBit).filter))
+	s.eachLocal(owner, func(l uint32, _ *local) { s.setAside(id, l, 0) })
 	s.drop(h)
 	u.wild = s.hasPattern(u)
-	uncovered := func(l uint32) bool { return s.deciding(id, l) == 0 }
+	uncovered := func(l uint32) bool {
+		s.attach(l, s.locals.At(l)) // another pattern may have come since it last looked
+		return s.deciding(id, l) == 0
+	}
 	s.forgetNotesOf(u, uncovered)
 	s.forgetMarksOf(id, u, uncovered)
 }
@@ -71,7 +75,7 @@ func (s *Shard) snapshots(p uint32, r *Request, j *Joined) (owed []mark, err err
 		return nil, nil
 	}
 	if r.Since != nil {
-		j.recovered(r.Since.Epoch == s.hub.o.Epoch)
+		j.recovered(r.Since.Epoch == s.hub.o.Epoch && s.hub.holdsSince(Filter(s.patterns.At(p).filter), r.Since))
 	}
 	err = s.eachCandidate(p, r, func(t *topic) bool {
 		x, any := s.joinTopic(t, r, j)
@@ -123,6 +127,19 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 		}
 	}
 	return nil
+}
+
+// holdsSince says that no topic has gone that could have had messages since.
+func (h *Hub) holdsSince(f Filter, since *Since) bool {
+	if since.TS <= h.goneTS.Load() {
+		return false
+	}
+	for name, seq := range since.Seqs {
+		if seq < h.floor.Load() && h.lookup(name) == nil && f.Match(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // matching returns the topics with messages that a filter matches, at most one more than max, if there is such a bound.

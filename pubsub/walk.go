@@ -21,6 +21,7 @@ type part struct {
 	roll   uint32
 	end    uint32 // the entries there were when the walk began; newcomers lie beyond
 	newest bool   // it gets the newest message alone
+	passed uint64 // how many messages that leaves behind
 	plain  bool   // of the very topic, and every message: the usual case
 	wild   bool   // of a pattern
 }
@@ -49,14 +50,14 @@ func (s *Shard) enlistAll(w *walk, lo *local) {
 	now := int64(-1)
 	enlist := func(a *audience) {
 		if a.plain != 0 {
-			s.enlist(w, a.plain, false)
+			s.enlist(w, a.plain, false, 0)
 		}
 		for _, r := range a.timed {
 			if now < 0 {
 				now = s.hub.o.Clock()
 			}
-			if s.pass(lo, s.rolls.At(r).every, now) {
-				s.enlist(w, r, true)
+			if passed, ok := s.pass(lo, s.rolls.At(r).every, now); ok {
+				s.enlist(w, r, true, passed)
 			}
 		}
 	}
@@ -66,11 +67,11 @@ func (s *Shard) enlistAll(w *walk, lo *local) {
 	}
 }
 
-func (s *Shard) enlist(w *walk, r uint32, newest bool) {
+func (s *Shard) enlist(w *walk, r uint32, newest bool, passed uint64) {
 	ro := s.rolls.At(r)
 	wild := ro.owner&patternBit != 0
 	w.parts = append(w.parts, part{
-		roll: r, end: uint32(len(ro.entries)), newest: newest, wild: wild, plain: !newest && !wild && !w.lapped,
+		roll: r, end: uint32(len(ro.entries)), newest: newest, passed: passed, wild: wild, plain: !newest && !wild && !w.lapped,
 	})
 	ro.walks++
 }
@@ -172,12 +173,8 @@ func (s *Shard) stepOther(w *walk, p *part, budget int) int {
 		}
 		switch spans := w.spans[u.kind]; {
 		case exact != 0 && e.behind():
-		case p.newest && len(s.fresh) > 0 && s.isFresh(e.subscription(), w.local, s.spans.At(w.newest[u.kind]).first):
-		case p.newest && u.lag == 0:
-			s.offer(e, u, exact, w.newest[u.kind])
 		case p.newest:
-			sp := s.spans.At(w.newest[u.kind])
-			s.mark(e.subscriber, u, exact, mark{local: w.local, pos: sp.first, prev: sp.prev})
+			s.offerNewest(e, u, exact, w.local, w.newest[u.kind], p.passed)
 		case u.lag != 0 || w.lapped:
 			s.mark(e.subscriber, u, exact, mark{local: w.local, pos: w.first, prev: w.prev})
 		default:

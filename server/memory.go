@@ -109,6 +109,11 @@ const (
 	quietShare   = 1000 // of all connections: a thousandth
 	quietSeconds = 2
 	trimSeconds  = 30 // between two
+
+	// A crowd that comes slowly is over before the last tenth of it is: what that has left goes after a longer rest.
+	restSeconds     = 20
+	restShare       = 100 // of all connections: a hundredth
+	restTrimSeconds = 120 // since the last time
 )
 
 // crowd tells when a crowd of connections has come or gone, or both, and what it has left can be given back. Who
@@ -130,8 +135,11 @@ func (c *crowd) settled(second int64, connections int) bool {
 	}
 	c.connections, c.peak = connections, max(c.peak, connections)
 	moved := max(distance(connections, c.trimmed), c.peak-connections)
-	if c.quiet < quietSeconds || c.told && second-c.trimmedAt < trimSeconds ||
-		moved < max(c.peak/crowdShare, c.trimmed/crowdShare, crowdMin) {
+	enough := func(quiet, share int, between int64) bool {
+		return c.quiet >= quiet && (!c.told || second-c.trimmedAt >= between) &&
+			moved >= max(c.peak/share, c.trimmed/share, crowdMin)
+	}
+	if !enough(quietSeconds, crowdShare, trimSeconds) && !enough(restSeconds, restShare, restTrimSeconds) {
 		return false
 	}
 	c.trimmed, c.peak, c.trimmedAt, c.told = connections, connections, second, true

@@ -108,8 +108,9 @@ func TestCrowdSettles(t *testing.T) {
 		{"and goes", append(steady(15000, 50), steady(0, 100)...), []int{2, 52}},
 		{"and goes at once: not so soon again", append(steady(15000, 5), steady(0, 100)...), []int{2, 32}},
 		{"and goes before it was quiet", append([]int{200, 200, 200, 3000, 6200, 3000}, steady(200, 100)...), []int{8}},
-		{"it comes on and on", growing(1500, 100), nil},
-		{"it grows by a trickle", growing(10, 120), []int{99}},
+		{"it comes on and on", growing(0, 1500, 100), nil},
+		{"it comes slowly in the end", append(append(steady(93_000, 150), growing(93_000, 100, 60)...), steady(99_000, 100)...), []int{2, 229}},
+		{"it grows by a trickle", growing(0, 10, 120), []int{99}},
 	} {
 		var crowd crowd
 		var got []int
@@ -125,9 +126,9 @@ func TestCrowdSettles(t *testing.T) {
 }
 
 // growing is by so many connections a second.
-func growing(by, seconds int) (all []int) {
+func growing(from, by, seconds int) (all []int) {
 	for second := range seconds {
-		all = append(all, by*(second+1))
+		all = append(all, from+by*(second+1))
 	}
 	return all
 }
