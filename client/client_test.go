@@ -35,9 +35,11 @@ func describe(e *Event) string {
 // read returns the next n events, one a line.
 func read(t *testing.T, c *Client, n int) string {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // of the bubble's time
+	defer cancel()
 	var lines []string
 	for range n {
-		e, err := c.Next(t.Context())
+		e, err := c.Next(ctx)
 		if err != nil {
 			lines = append(lines, "end: "+err.Error())
 			break

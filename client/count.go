@@ -67,6 +67,7 @@ func (ps *positions) ackedTopic(sub *Sub, a *ack) (first *position, anew bool) {
 		p.reachBack(a.head, 1) // the newest alone comes
 		return p, true
 	}
+	p.lax = p.lax || !a.latest && ps.passesOver(sub.Filter, p)
 	p.epoch, p.exact, p.latest = a.epoch, true, a.latest
 	p.reachBack(a.head, sub.Last)
 	return nil, false
@@ -81,9 +82,12 @@ func (p *position) reachBack(head uint64, last int) {
 }
 
 func (ps *positions) ackedPattern(sub *Sub, a *ack, begun *start) (anew bool) {
-	_, known := ps.scopes[sub.Filter]
+	s, known := ps.scopes[sub.Filter]
+	if !a.latest && (!known || s.latest) {
+		ps.loosen(sub.Filter)
+	}
 	ps.begin(sub.Filter, begun)
-	s := ps.scopes[sub.Filter]
+	s = ps.scopes[sub.Filter]
 	before := *s
 	s.link, s.latest = ps.link, a.latest
 	if sub.Last > 0 {
@@ -129,6 +133,15 @@ func (ps *positions) reachBack(sub *Sub) {
 	for topic, p := range ps.topics {
 		if matches(sub.Filter, topic) {
 			p.reachBack(p.owed, sub.Last)
+		}
+	}
+}
+
+// loosen is for a pattern that is to bring every message of topics of which some were passed over up to now.
+func (ps *positions) loosen(filter string) {
+	for topic, p := range ps.topics {
+		if matches(filter, topic) && ps.passesOver(topic, p) {
+			p.lax = true
 		}
 	}
 }
@@ -188,7 +201,7 @@ func (ps *positions) missing(topic string, p *position, prev uint64) hole {
 	if p.link != ps.link {
 		h.reason = ReasonReconnect
 	}
-	if h.to < h.from || ps.passesOver(topic, p) {
+	if h.to < h.from || p.lax || ps.passesOver(topic, p) {
 		return hole{}
 	}
 	return h
@@ -198,7 +211,7 @@ func (ps *positions) missing(topic string, p *position, prev uint64) hole {
 func (p *position) first(link uint64) bool { return !p.seen && p.link == link }
 
 func (p *position) advance(seq, link uint64) {
-	p.seq, p.link, p.seen, p.owed = seq, link, true, 0
+	p.seq, p.link, p.seen, p.owed, p.lax = seq, link, true, 0, false
 }
 
 // passesOver says whether messages of topic may be left out by the terms of what matches it: those of a subscription

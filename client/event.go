@@ -67,7 +67,8 @@ const (
 	// ReasonReconnect: published while there was no connection, and the server does
 	// not have it any more, or has begun anew.
 	ReasonReconnect = "reconnect"
-	// ReasonLost: a sequence number was skipped on a standing connection.
+	// ReasonLost: a sequence number was skipped on a standing connection. Of a pattern that
+	// was asked for without a Mode, the rule of the topic may say that messages are passed over.
 	ReasonLost = "lost"
 )
 

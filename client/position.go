@@ -23,7 +23,8 @@ type position struct {
 
 	// What only the side that counts needs.
 	seen bool   // something was had: seq counts
-	owed uint64 // until then, what is missing up to here was never promised
+	owed uint64 // until then, what is missing up to here was never promised,
+	lax  bool   // nor what is missing before the next one: other terms held
 	link uint64 // the connection on which it was last heard of
 }
 

@@ -45,6 +45,21 @@ func TestAPlaceNamesTheTopicsHeardOfLast(t *testing.T) {
 	}
 }
 
+// A topic of its own subscription may be in another epoch already when a pattern that matches it is asked for again.
+func TestAPlaceIsOfOneEpoch(t *testing.T) {
+	ps := newPositions(100)
+	ps.acked(&Sub{Filter: "a/x"}, &ack{epoch: "e", head: 6})
+	ps.acked(&Sub{Filter: "a/#"}, &ack{epoch: "e", ts: 1000})
+	ps.saw("a/x", 7, 6, 2000)
+	ps.saw("a/y", 7, 6, 2000)
+	ps.disconnected()
+	ps.acked(&Sub{Filter: "a/x"}, &ack{epoch: "f", head: 3})
+	at, ok := ps.place("a/#", 10, 1000)
+	if got := fmt.Sprint(at.Epoch, " ", at.Seqs); !ok || got != "e map[a/y:7]" {
+		t.Errorf("at %s (%v)", got, ok)
+	}
+}
+
 // Unsubscribing forgets what no other filter matches.
 func TestForget(t *testing.T) {
 	ps := newPositions(100)

@@ -1,273 +1,16 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"strconv"
+	"maps"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/megawire/megawire/client"
 	"github.com/megawire/megawire/server/config"
 )
-
-// cutter is a proxy that cuts each connection after some bytes of the server's, wherever that is.
-type cutter struct {
-	t        *testing.T
-	listener net.Listener
-	target   atomic.Pointer[string]
-	cutting  atomic.Bool
-	cuts     atomic.Int64
-	copying  sync.WaitGroup
-
-	mu    sync.Mutex
-	r     *rand.Rand
-	conns map[net.Conn]struct{}
-}
-
-const cutAfterBytesMax = 6 << 10
-
-func newCutter(t *testing.T, target string) *cutter {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed of the cuts %d", seed)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{t: t, listener: l, r: rand.New(rand.NewPCG(seed, 0)), conns: map[net.Conn]struct{}{}}
-	c.target.Store(&target)
-	c.copying.Go(c.accept)
-	t.Cleanup(c.stop)
-	return c
-}
-
-func (c *cutter) url() string { return "ws://" + c.listener.Addr().String() + "/ws" }
-
-func (c *cutter) accept() {
-	for {
-		near, err := c.listener.Accept()
-		if err != nil {
-			return
-		}
-		c.copying.Go(func() { c.join(near) })
-	}
-}
-
-func (c *cutter) join(near net.Conn) {
-	defer near.Close()
-	far, err := net.Dial("tcp", *c.target.Load())
-	if err != nil {
-		return // nobody is there just now
-	}
-	defer far.Close()
-	if !c.keep(near, far) {
-		return
-	}
-	var both sync.WaitGroup
-	both.Go(func() {
-		_, _ = io.Copy(far, near)
-		_ = far.Close()
-	})
-	c.copyAndCut(near, far)
-	_ = near.Close()
-	both.Wait()
-	c.mu.Lock()
-	delete(c.conns, near)
-	delete(c.conns, far)
-	c.mu.Unlock()
-}
-
-// copyAndCut copies up to where the connection is to break. What comes while nothing is to break does not count.
-func (c *cutter) copyAndCut(near, far net.Conn) {
-	c.mu.Lock()
-	left := int64(c.r.IntN(cutAfterBytesMax))
-	c.mu.Unlock()
-	buf := make([]byte, 4096)
-	for {
-		n, err := far.Read(buf)
-		if c.cutting.Load() {
-			if left -= int64(n); left < 0 {
-				_, _ = near.Write(buf[:int64(n)+left])
-				c.cuts.Add(1)
-				return
-			}
-		}
-		if _, failed := near.Write(buf[:n]); err != nil || failed != nil {
-			return
-		}
-	}
-}
-
-// keep remembers the ends of a connection for stop, and says whether there is still need for it.
-func (c *cutter) keep(ends ...net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conns == nil {
-		return false
-	}
-	for _, end := range ends {
-		c.conns[end] = struct{}{}
-	}
-	return true
-}
-
-func (c *cutter) breakAll() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for end := range c.conns {
-		_ = end.Close()
-	}
-}
-
-func (c *cutter) stop() {
-	_ = c.listener.Close()
-	c.breakAll()
-	c.mu.Lock()
-	c.conns = nil
-	c.mu.Unlock()
-	c.copying.Wait()
-}
-
-// resumer is an application on the Go client, and what it was told.
-type resumer struct {
-	t      *testing.T
-	c      *client.Client
-	passes string // what begins with it may be passed over
-	leaves int    // it leaves after so many messages; 0 is never
-	ended  chan struct{}
-
-	mu    sync.Mutex
-	next  map[string]uint64 // of each topic, the message that is to come; 0 before the first
-	gaps  []string
-	anew  int // gaps of which nobody knows how many they are
-	long  int // connections closed because of a request that was too long
-	count int
-	fault string
-}
-
-var quick = client.Options{BackoffBase: time.Millisecond, BackoffCap: 20 * time.Millisecond}
-
-// resume starts an application; next is where an earlier one stopped, nil for none, and leaves after how many messages it
-// is to stop itself.
-func resume(t *testing.T, url string, next map[string]uint64, leaves int, subs ...client.Sub) *resumer {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	c, err := client.Dial(ctx, url, quick)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &resumer{t: t, c: c, passes: "l/", leaves: leaves, ended: make(chan struct{}), next: next}
-	if next == nil {
-		a.next = map[string]uint64{}
-	}
-	go a.run()
-	t.Cleanup(a.stop)
-	results, err := c.SubscribeWith(ctx, subs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range results {
-		if r.Err != nil {
-			t.Fatalf("%s: %v", r.Filter, r.Err)
-		}
-	}
-	return a
-}
-
-func (a *resumer) stop() {
-	_ = a.c.Close()
-	<-a.ended
-}
-
-func (a *resumer) run() {
-	defer close(a.ended)
-	for {
-		e, err := a.c.Next(context.Background())
-		if err != nil {
-			if !errors.Is(err, client.ErrClosed) {
-				a.failed("the client has ended: %v", err)
-			}
-			return
-		}
-		if a.take(&e); a.leaves > 0 && a.count == a.leaves {
-			return
-		}
-	}
-}
-
-func (a *resumer) take(e *client.Event) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case e.Kind == client.Message:
-		a.count++
-		a.had(e.Topic, e.Seq, e.Seq)
-		if n, err := strconv.ParseUint(string(e.Payload), 10, 64); err != nil || n != e.Seq {
-			a.failed("%s: message %d is %s", e.Topic, e.Seq, e.Payload)
-		}
-	case e.Kind == client.Gap && e.To == 0:
-		a.anew++
-		for topic := range a.next {
-			if topic == e.Topic || strings.HasPrefix(topic, strings.TrimSuffix(e.Topic, "#")) {
-				a.next[topic] = 0
-			}
-		}
-	case e.Kind == client.Gap:
-		a.had(e.Topic, e.From, e.To)
-		a.gaps = append(a.gaps, fmt.Sprintf("%s %d-%d %s", e.Topic, e.From, e.To, e.Reason))
-	case e.State == client.Disconnected && websocket.CloseStatus(e.Err) == websocket.StatusMessageTooBig:
-		a.long++
-	case e.Kind == client.Unsubscribed, e.Kind == client.Fault:
-		a.failed("%s: %v", e.Topic, e.Err)
-	}
-}
-
-// had notes from..to of a topic, which must come once and in order.
-func (a *resumer) had(topic string, from, to uint64) {
-	next := a.next[topic]
-	passed := strings.HasPrefix(topic, a.passes) && from > next
-	if next != 0 && from != next && !passed {
-		a.failed("%s: %d to %d came where %d is next", topic, from, to, next)
-	}
-	a.next[topic] = to + 1
-}
-
-func (a *resumer) failed(format string, args ...any) {
-	if a.fault == "" {
-		a.fault = fmt.Sprintf(format, args...)
-	}
-}
-
-// awaits waits until the application has everything up to these numbers.
-func (a *resumer) awaits(heads map[string]uint64) {
-	a.t.Helper()
-	missing := ""
-	eventually(a.t, func() bool {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		missing = ""
-		for topic, head := range heads {
-			if next := a.next[topic]; next != head+1 {
-				missing = fmt.Sprintf("%s stands at %d, not at %d; %d messages came, %d gaps", topic, next, head+1, a.count, len(a.gaps))
-			}
-		}
-		return missing == "" || a.fault != ""
-	}, func() string { return missing })
-	if a.fault != "" {
-		a.t.Fatal(a.fault)
-	}
-}
 
 // numbers publishes numbered messages.
 type numbers struct {
@@ -302,6 +45,7 @@ var cutSubs = []client.Sub{
 // publishWhileCut publishes in rounds, with new topics coming up, while the application's connection breaks. Where it is
 // to keep pace, it is at most so many rounds behind.
 func publishWhileCut(a *resumer, c *cutter, n *numbers, behindMax int) {
+	c.cutting.Store(true)
 	const rounds, perTopic = 100, 8
 	var published []map[string]uint64
 	for round := range rounds {
@@ -312,15 +56,7 @@ func publishWhileCut(a *resumer, c *cutter, n *numbers, behindMax int) {
 			n.add(fmt.Sprintf("p/new/%d", round))
 		}
 		n.publish()
-		heads := map[string]uint64{}
-		for topic, head := range n.heads {
-			heads[topic] = head
-		}
-		if published = append(published, heads); round == 0 {
-			a.awaits(heads)
-			c.cutting.Store(true)
-			continue
-		}
+		published = append(published, maps.Clone(n.heads))
 		if behindMax > 0 && round >= behindMax {
 			a.reached(published[round-behindMax])
 		}
