@@ -34,7 +34,8 @@
 // it subscribed; since it subscribed with Last, for all that is kept. Where a pattern has more
 // topics than fit into a request, those that were heard of last are named; of the others
 // it asks for what was published up to two seconds before its newest message, and
-// what it misses of them by that is told with their next message.
+// what it misses of them by that is told with their next message. Of a topic that was made
+// and went away again at the server while there was no connection, nothing is known.
 //
 // Position tells the place that the application has come to, for going on from there in another
 // process: Sub.Since. What it took from Next and did not finish with is its own to remember.
