@@ -187,9 +187,9 @@ type aside struct {
 	notBefore int64  // when its own interval has passed, on the hub's Clock
 }
 
-// setAside notes that a member has, by a mark or because it came later, all up to the shard's cursor, and that its next
+// setAside notes that a member has, by a mark or because it came later, all up to a position, and that its next
 // message is not to come before a time, 0 where that is the others' too.
-func (s *Shard) setAside(id, l uint32, notBefore int64) {
+func (s *Shard) setAside(id, l uint32, has uint64, notBefore int64) {
 	lo := s.locals.At(l)
 	if notBefore == 0 && !lo.holdsBack() {
 		return
@@ -200,7 +200,7 @@ func (s *Shard) setAside(id, l uint32, notBefore int64) {
 		s.asidesAlive = len(s.asides)
 	}
 	m := member{id, l}
-	s.asides[m] = aside{lo.cursor, max(notBefore, s.asides[m].notBefore)}
+	s.asides[m] = aside{has, max(notBefore, s.asides[m].notBefore)}
 }
 
 func (lo *local) holdsBack() bool {
@@ -216,11 +216,11 @@ func (s *Shard) forgetAsides(gone func(member) bool) {
 
 // offerNewest notes a walk's newest message on a member of its interval.
 func (s *Shard) offerNewest(e entry, u *subscriber, exact, l, h uint32, passed uint64) {
-	sp := s.spans.At(h)
+	sp, has := s.spans.At(h), uint64(0)
 	if len(s.asides) > 0 {
 		if a, ok := s.asides[member{e.subscriber, l}]; ok {
 			delete(s.asides, member{e.subscriber, l})
-			switch {
+			switch has = a.has; {
 			case sp.first < a.has:
 				s.asides[member{e.subscriber, l}] = a // for what comes next
 				return
@@ -230,8 +230,14 @@ func (s *Shard) offerNewest(e entry, u *subscriber, exact, l, h uint32, passed u
 			}
 		}
 	}
-	if u.lag != 0 {
+	switch {
+	case u.lag != 0:
 		s.mark(e.subscriber, u, exact, mark{local: l, pos: sp.first, prev: sp.prev})
+		return
+	case len(sp.holes()) > 0 && s.leftOut(u, &sp.piece):
+		if from := max(has, sp.first-passed); from < sp.first { // the newest that is for it may be one of those
+			s.mark(e.subscriber, u, exact, s.markAt(l, from))
+		}
 		return
 	}
 	s.offer(e, u, exact, h)
@@ -246,6 +252,71 @@ func (s *Shard) eachLocal(owner uint32, yield func(l uint32, lo *local)) {
 	}
 	for _, l := range s.patterns.At(owner &^ patternBit).locals {
 		yield(l, s.locals.At(l))
+	}
+}
+
+// markAt is a mark at a position, or at the oldest message kept.
+func (s *Shard) markAt(l uint32, pos uint64) mark {
+	t := s.locals.At(l).link.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := mark{local: l, pos: max(pos, t.ring.tail)}
+	x.prev = t.ring.at(x.pos).prev
+	return x
+}
+
+// bound is a topic in which a subscriber waits for its own interval, and what it waits by.
+type bound struct{ local, terms uint32 }
+
+// bounds returns those of a subscriber, of one topic or, with 0, of all.
+func (s *Shard) bounds(id uint32, u *subscriber, only uint32) (all []bound) {
+	add := func(l uint32) {
+		if only == 0 || l == only {
+			all = append(all, bound{l, s.termsOf(id, l)})
+		}
+	}
+	if u.lag != 0 {
+		for _, x := range s.lags.At(u.lag).waiting {
+			add(x.local)
+		}
+	}
+	for m := range s.asides {
+		if m.subscriber == id {
+			add(m.local)
+		}
+	}
+	return all
+}
+
+// termsOf stands for what decides at a topic.
+func (s *Shard) termsOf(id, l uint32) uint32 {
+	s.attach(l, s.locals.At(l))
+	if h := s.deciding(id, l); h != 0 {
+		return s.subscriptions.At(h).bits
+	}
+	return 0
+}
+
+// rebind lets a subscriber wait no longer where other terms hold than before: the old interval is not the new one.
+func (s *Shard) rebind(id uint32, u *subscriber, before []bound) {
+	for _, b := range before {
+		if s.termsOf(id, b.local) != b.terms {
+			s.hurry(id, u, b.local)
+		}
+	}
+}
+
+// hurry makes what a subscriber waits for in a topic due.
+func (s *Shard) hurry(id uint32, u *subscriber, l uint32) {
+	if a, ok := s.asides[member{id, l}]; ok {
+		s.asides[member{id, l}] = aside{has: a.has}
+	}
+	if u.lag == 0 {
+		return
+	}
+	if x := s.lags.At(u.lag).markOf(l); x != nil {
+		x.due = 0
+		s.unwait(id, u, l)
 	}
 }
 

@@ -17,6 +17,12 @@ func (h *Hub) lookup(name string) *topic {
 	return t
 }
 
+// isBack says that there is a topic of that name, with messages.
+func (h *Hub) isBack(name string) bool {
+	t := h.lookup(name)
+	return t != nil && t.filled.Load()
+}
+
 // hold returns the topic of that name, locked, and makes it if there is none. For a publisher another topic
 // is let go where there are as many as there may be; somebody who only asks for a name takes nobody's place.
 func (h *Hub) hold(name string, publisher bool) (*topic, error) {

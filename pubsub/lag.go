@@ -1,5 +1,7 @@
 package pubsub
 
+import "slices"
+
 // lag is the side record of a subscriber that does not keep up, or that has yet to get what its subscription begins
 // with: which topics have news for it, and from where. It is bounded by the subscriber's topics, and for patterns by
 // Options.LagTopicsMax.
@@ -57,8 +59,27 @@ func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
 		}
 		g.of[x.local] = struct{}{}
 	}
-	s.locals.At(x.local).refs++
+	lo := s.locals.At(x.local)
+	lo.refs++
 	g.marks.push(x)
+	if lo.gone {
+		s.goneFirst(g)
+	}
+}
+
+// goneFirst puts the marks of topics that have expired in front.
+func (s *Shard) goneFirst(g *lag) {
+	marks := g.marks.items[g.marks.head:]
+	slices.SortStableFunc(marks, func(a, b mark) int {
+		switch x, y := s.locals.At(a.local).gone, s.locals.At(b.local).gone; {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		default:
+			return 1
+		}
+	})
 }
 
 func (s *Shard) overrun(u *subscriber) {
@@ -75,12 +96,31 @@ func (s *Shard) entryOf(h uint32) *entry {
 func (s *Shard) markBack(id uint32, u *subscriber, x mark) {
 	s.mark(id, u, s.findExact(id, x.local), x)
 	if m := s.lags.At(u.lag).markOf(x.local); m != nil {
-		if x.prev < m.prev { // the position may be the same: that of the oldest message kept
+		switch {
+		case x.expired && m.expired: // of two resumes the newer one knows what the subscriber has
+			m.pos, m.prev = x.pos, x.prev
+		case x.prev < m.prev || x.expired && x.prev == m.prev: // the position may be the same: that of the oldest message kept
 			m.prev, m.expired = x.prev, x.expired
 		}
 		m.pos = min(m.pos, x.pos)
 		m.full = max(m.full, x.full)
+		if m.pos < m.full {
+			s.unwait(id, u, x.local) // a snapshot waits for no interval
+		}
 	}
+}
+
+// unwait puts the mark of a topic among those to be served now, if it waits.
+func (s *Shard) unwait(id uint32, u *subscriber, l uint32) {
+	g := s.lags.At(u.lag)
+	i := slices.IndexFunc(g.waiting, func(x mark) bool { return x.local == l })
+	if i < 0 {
+		return
+	}
+	g.marks.push(g.waiting[i])
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	s.enqueue(id, u)
+	s.mailbox.wake()
 }
 
 func (g *lag) markOf(l uint32) *mark {

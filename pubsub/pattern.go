@@ -98,12 +98,28 @@ func (s *Shard) attach(l uint32, lo *local) {
 				pa := s.patterns.At(i.pattern)
 				lo.patterns = append(lo.patterns, attached{i.pattern, uint32(len(pa.locals))})
 				pa.locals = append(pa.locals, l)
+				s.attached(l, lo, pa)
 			}
 		}
 		return true
 	})
 	s.hub.filtersMu.RUnlock()
 	lo.generation = generation
+}
+
+// attached notes that what intervals hold back was published before the members of a pattern that has just become known,
+// or is theirs by a mark.
+func (s *Shard) attached(l uint32, lo *local, pa *pattern) {
+	if !lo.holdsBack() {
+		return
+	}
+	for _, r := range pa.timed {
+		for _, e := range s.rolls.At(r).entries {
+			if e.subscriber != 0 {
+				s.setAside(e.subscriber, l, lo.cursor, 0)
+			}
+		}
+	}
 }
 
 // knows returns the place of a pattern in a local's, or -1.
@@ -128,7 +144,7 @@ func (s *Shard) detach(l, p uint32) {
 // wanted says that some pattern that a local knows has subscribers.
 func (s *Shard) wanted(lo *local) bool {
 	for _, a := range lo.patterns {
-		if !s.patterns.At(a.pattern).empty() {
+		if pa := s.patterns.At(a.pattern); !pa.empty() || pa.joining {
 			return true
 		}
 	}

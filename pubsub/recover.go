@@ -23,6 +23,9 @@ func (s *Shard) recover(id uint32, u *subscriber) {
 			s.unmarked(id, g, x.local)
 		case more:
 			g.marks.push(x)
+			if s.locals.At(x.local).gone {
+				s.goneFirst(g)
+			}
 		case later:
 			g.waiting = append(g.waiting, x)
 			s.setTimer(timer{due: x.due, subscriber: id})
@@ -50,25 +53,25 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 		return s.serveSnapshot(id, u, x, min(x.full, limit), every, room)
 	case every > 0 && coming: // a newer one is on its way to it
 		if x.due > 0 {
-			s.setAside(id, x.local, x.due)
-			s.asides[member{id, x.local}] = aside{notBefore: x.due}
+			s.setAside(id, x.local, 0, x.due)
 		}
 		return 0, served
-	case every > 0 && !s.servable(id, x, every):
+	case lo.gone && s.hub.isBack(lo.link.topic.name):
+		return 0, served // its name has newer ones
+	case every > 0 && !s.servable(id, x):
 		return 0, later
 	}
-	return s.serveNewest(u, x, limit), served
+	if bytes = s.serveNewest(u, x, limit); bytes > 0 && every > 0 {
+		s.setAside(id, x.local, limit, s.hub.o.Clock()+int64(every)*nanosPerMilli)
+	}
+	return bytes, served
 }
 
-// servable says whether a member's own interval has passed, which then begins anew; else it sets the mark's due. The
-// others' interval goes on as it did: a slow reader is not to hold them up.
-func (s *Shard) servable(id uint32, x *mark, every uint32) bool {
-	now := s.hub.o.Clock()
-	if x.due = max(x.due, s.asides[member{id, x.local}].notBefore); x.due > now {
-		return false
-	}
-	s.setAside(id, x.local, now+int64(every)*nanosPerMilli)
-	return true
+// servable says whether a member's own interval has passed; else it sets the mark's due. The others' interval goes on
+// as it did: a slow reader is not to hold them up.
+func (s *Shard) servable(id uint32, x *mark) bool {
+	x.due = max(x.due, s.asides[member{id, x.local}].notBefore)
+	return x.due <= s.hub.o.Clock()
 }
 
 // serveAll notes messages from a mark on, after the notice of those that are gone.
@@ -108,20 +111,25 @@ func (t *topic) gapTo(x *mark, pos, limit, limitPrev uint64) uint64 {
 	return prev
 }
 
-// serveSnapshot notes messages up to the end of a snapshot, for subscribers of the latest. They see by the sequence
-// numbers what is missing.
+// serveSnapshot notes messages up to the end of a snapshot, for subscribers of the latest. Where only a part of it is
+// kept they are told of the rest, if they can be; what is missing later they see by the sequence numbers.
 func (s *Shard) serveSnapshot(id uint32, u *subscriber, x *mark, to uint64, every uint32, room int) (bytes int, next fate) {
 	t := s.locals.At(x.local).link.topic
 	t.mu.Lock()
-	x.pos, x.expired = min(max(x.pos, t.ring.tail), to), false
+	pos, prev := min(max(x.pos, t.ring.tail), to), x.prev
 	s.pieces = s.pieces[:0]
-	if x.pos < to {
-		s.pieces = t.view(s.pieces, u.kind, x.pos, to, room)
+	if pos < to {
+		prev = t.gapTo(x, pos, to, 0)
+		s.pieces = t.view(s.pieces, u.kind, pos, to, room)
 	}
 	t.mu.Unlock()
-	if every > 0 {
-		s.setAside(id, x.local, s.hub.o.Clock()+int64(every)*nanosPerMilli)
+	if x.expired && prev > x.prev {
+		s.tellGap(u, x, prev)
 	}
+	if every > 0 {
+		s.setAside(id, x.local, to, s.hub.o.Clock()+int64(every)*nanosPerMilli)
+	}
+	x.pos, x.expired = pos, false
 	return s.notePieces(u, x, true), more
 }
 

@@ -75,6 +75,12 @@ func (j *Joined) recovered(all bool) {
 // owe makes a mark one of a subscriber's. What is noted on it of that topic and not yet written comes behind the
 // mark, so it becomes a part of it.
 func (s *Shard) owe(id uint32, u *subscriber, x mark) {
+	if x.expired { // a resume: it is told anew of an earlier life of the topic, so nothing of that is owed any more
+		name := s.locals.At(x.local).link.topic.name
+		earlier := func(l uint32) bool { lo := s.locals.At(l); return lo.gone && lo.link.topic.name == name }
+		s.forgetNotesOf(u, earlier)
+		s.forgetMarksOf(id, u, earlier)
+	}
 	for n := u.notes; n > 0; n-- {
 		h := s.popNote(u)
 		sp := s.spans.At(h)
@@ -86,7 +92,10 @@ func (s *Shard) owe(id uint32, u *subscriber, x mark) {
 		s.release(h)
 	}
 	s.markBack(id, u, x)
-	s.setAside(id, x.local, 0)
+	if x.full > 0 {
+		s.hurry(id, u, x.local) // what it asked for comes at once
+	}
+	s.setAside(id, x.local, s.locals.At(x.local).cursor, 0)
 	s.enqueue(id, u)
 	s.mailbox.wake()
 }

@@ -73,7 +73,9 @@ func (s *Shard) subscribeTopic(id uint32, u *subscriber, r *Request) (Joined, er
 		s.endLocal(l)
 		return Joined{}, ErrSnapshot
 	}
+	before := s.bounds(id, u, l)
 	h = s.place(id, h, l, &lo.audience, terms)
+	s.rebind(id, u, before)
 	if u.wild && u.lag != 0 { // it may have been behind by a pattern
 		if _, behind := s.lags.At(u.lag).of[l]; behind {
 			s.entryOf(h).bits |= behindBit
@@ -97,7 +99,7 @@ func (s *Shard) place(id, h, owner uint32, a *audience, terms Terms) uint32 {
 	default:
 		s.move(h, ro, terms.Mode)
 	}
-	s.eachLocal(owner, func(l uint32, _ *local) { s.setAside(id, l, 0) })
+	s.eachLocal(owner, func(l uint32, lo *local) { s.setAside(id, l, lo.cursor, 0) })
 	return h
 }
 
@@ -178,9 +180,11 @@ func (s *Shard) unsubscribeTopic(id uint32, u *subscriber, h, l uint32) {
 		}
 		s.oweHeldBack(id, u, l)
 	}
+	before := s.bounds(id, u, l)
 	s.drop(h)
-	s.setAside(id, l, 0)
+	s.setAside(id, l, lo.cursor, 0)
 	s.attach(l, lo)
+	s.rebind(id, u, before)
 	if s.deciding(id, l) == 0 {
 		s.forgetNotesOf(u, this)
 		s.forgetMarksOf(id, u, this)

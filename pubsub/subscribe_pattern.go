@@ -1,5 +1,7 @@
 package pubsub
 
+import "math"
+
 func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
 	terms := r.Terms.normal()
 	joined := Joined{Epoch: s.hub.o.Epoch, Wild: true, Terms: terms, Recovered: -1}
@@ -10,9 +12,11 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 	}
 	pa := s.patterns.At(p)
 	pa.joining = true
-	owed, err := s.snapshots(p, r, &joined)
+	owed, err := s.snapshots(p, r, &joined, u.count > 0)
 	if err == nil {
+		before := s.bounds(id, u, 0)
 		s.place(id, s.find(id, p|patternBit, &pa.audience), p|patternBit, &pa.audience, terms)
+		s.rebind(id, u, before)
 	}
 	pa.joining = false
 	if err != nil {
@@ -30,8 +34,10 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 
 func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
 	s.changing(id, u, Filter(s.patterns.At(owner&^patternBit).filter))
-	s.eachLocal(owner, func(l uint32, _ *local) { s.setAside(id, l, 0) })
+	s.eachLocal(owner, func(l uint32, lo *local) { s.setAside(id, l, lo.cursor, 0) })
+	before := s.bounds(id, u, 0)
 	s.drop(h)
+	s.rebind(id, u, before)
 	u.wild = s.hasPattern(u)
 	uncovered := func(l uint32) bool {
 		s.attach(l, s.locals.At(l)) // another pattern may have come since it last looked
@@ -69,8 +75,9 @@ func (s *Shard) settleWalks() {
 	}
 }
 
-// snapshots says with which messages a subscription to a pattern begins, as marks, one for each topic that has any.
-func (s *Shard) snapshots(p uint32, r *Request, j *Joined) (owed []mark, err error) {
+// snapshots says with which messages a subscription to a pattern begins, as marks, one for each topic that has any. known
+// says that the subscriber has others.
+func (s *Shard) snapshots(p uint32, r *Request, j *Joined, known bool) (owed []mark, err error) {
 	if r.Last <= 0 && r.Since == nil {
 		return nil, nil
 	}
@@ -78,7 +85,7 @@ func (s *Shard) snapshots(p uint32, r *Request, j *Joined) (owed []mark, err err
 		j.recovered(r.Since.Epoch == s.hub.o.Epoch && s.hub.holdsSince(Filter(s.patterns.At(p).filter), r.Since))
 	}
 	err = s.eachCandidate(p, r, func(t *topic) bool {
-		x, any := s.joinTopic(t, r, j)
+		x, any := s.joinTopic(t, r, j, known)
 		if any {
 			owed = append(owed, x)
 		}
@@ -107,7 +114,10 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 		return nil
 	}
 	// Somebody has looked at all topics before, for messages from no later on. So a crowd that comes back, all with
-	// this pattern, costs as many looks as there are topics with news, not as there are topics.
+	// this pattern, costs as many looks as there are topics with news, not as there are topics. What was published and
+	// not yet taken is taken first, so that it shows.
+	s.collect()
+	s.noteNews(math.MaxInt64)
 	for i := 0; i < len(pa.locals); i++ { // the list may grow
 		lo := s.locals.At(pa.locals[i])
 		if t := lo.link.topic; lo.ts >= r.Since.TS && !lo.gone && !yield(t) {
@@ -131,7 +141,7 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 
 // holdsSince says that no topic has gone that could have had messages since.
 func (h *Hub) holdsSince(f Filter, since *Since) bool {
-	if since.TS <= h.goneTS.Load() {
+	if gone := h.goneTS.Load(); gone > 0 && since.TS <= gone {
 		return false
 	}
 	for name, seq := range since.Seqs {
@@ -156,21 +166,22 @@ func (h *Hub) matching(f Filter, max int) (all []*topic) {
 }
 
 // joinTopic says with which messages of a topic a subscription to a pattern begins. If there are any the shard takes
-// the topic from now on: up to its cursor they come by the mark, afterwards by walks.
-func (s *Shard) joinTopic(t *topic, r *Request, j *Joined) (x mark, owed bool) {
+// the topic from now on: up to its cursor they come by the mark, afterwards by walks. known says that the subscriber may
+// be in already by another subscription.
+func (s *Shard) joinTopic(t *topic, r *Request, j *Joined, known bool) (x mark, owed bool) {
 	t.mu.Lock()
-	l, known := s.byTopic[t]
-	if t.gone || !known && !t.hasNews(r) {
+	l, has := s.byTopic[t]
+	if t.gone || !has && !t.hasNews(r) {
 		t.mu.Unlock()
 		return mark{}, false
 	}
-	if !known {
+	if !has {
 		l = s.newLocal(t)
 	}
 	lo := s.locals.At(l)
 	s.attach(l, lo)
 	t.mu.Unlock()
-	s.catchUp(l, false, false)
+	s.catchUp(l, false, known)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r.Since == nil {
@@ -188,8 +199,6 @@ func (t *topic) hasNews(r *Request) bool {
 	if r.Since == nil || r.Since.Epoch != t.hub.o.Epoch {
 		return t.ring.len() > 0
 	}
-	if seq, named := r.Since.Seqs[t.name]; named {
-		return seq != t.seq
-	}
-	return t.ts >= r.Since.TS
+	seq, named := r.Since.Seqs[t.name]
+	return named && seq != t.seq || t.ts >= r.Since.TS // those of then or later become known: pattern.from says so
 }

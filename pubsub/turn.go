@@ -87,9 +87,28 @@ func (s *Shard) take(k *link) {
 	s.begin(k)
 	k.topic.mu.Unlock()
 	if gone && !k.dead && k.local != 0 {
-		s.locals.At(k.local).gone = true
-		s.endLocal(k.local)
+		s.lose(k.local)
 	}
+}
+
+// lose is for a topic that has expired, which somebody had by a pattern. What is owed of it goes ahead of all else: its
+// name may come back, and that topic's messages are not to come before this one's.
+func (s *Shard) lose(l uint32) {
+	lo := s.locals.At(l)
+	lo.gone = true
+	for i := range lo.cadences {
+		lo.cadences[i].due = 0
+	}
+	s.flush(l, s.hub.o.Clock())
+	if lo.refs > 0 {
+		for h := uint32(1); h < s.lags.End(); h++ {
+			if g := s.lags.At(h); g.subscriber != 0 {
+				s.hurry(g.subscriber, s.subscribers.At(g.subscriber), l)
+				s.goneFirst(g)
+			}
+		}
+	}
+	s.endLocal(l)
 }
 
 // begin begins a walk with what the topic has beyond the shard's cursor. No walk of it is under way. The
