@@ -25,6 +25,19 @@
 // news, and from which position. When it drains it is served from the rings, and told of the gap
 // where a ring no longer holds what it missed.
 //
+// # Patterns, snapshots, intervals
+//
+// Those who get a topic's messages in the same way stand on one roll: there is one of the very topic, one of each
+// pattern, and one more of either for each interval. A walk goes over the rolls of its topic; so a pattern costs
+// what it delivers, and nothing where nobody has one. A topic learns of a pattern with its next message. Of several
+// subscriptions of one subscriber that match, one decides (pattern.go).
+//
+// What a subscription begins with is a mark, as a lagging subscriber has them, that ends at the shard's cursor; so it
+// meets the live stream exactly, and shares its bytes (snapshot.go).
+//
+// An interval is a topic's, for all who have it: what comes while it lasts waits for its end, and the newest goes out
+// to all (every.go). Who was served from the rings meanwhile goes by an interval of its own for once (aside.go).
+//
 // # Positions and sequence numbers
 //
 // A position counts the messages of a topic in this process, densely from 0; rings and cursors are
