@@ -18,12 +18,13 @@ type memory struct {
 	room    headRoom
 	crowd   crowd
 	percent int // GC percent in force
-	samples [2]metrics.Sample
+	samples [4]metrics.Sample
 }
 
 func newMemory() *memory {
 	m := &memory{percent: 100}
 	m.samples[0].Name, m.samples[1].Name = "/gc/heap/live:bytes", "/gc/cycles/automatic:gc-cycles"
+	m.samples[2].Name, m.samples[3].Name = "/memory/classes/heap/objects:bytes", "/memory/classes/heap/free:bytes"
 	return m
 }
 
@@ -57,7 +58,8 @@ func (m *memory) look(second int64, connections int) {
 		m.percent = p
 		debug.SetGCPercent(p)
 	}
-	if m.crowd.settled(second, connections) {
+	garbage := m.samples[2].Value.Uint64() + m.samples[3].Value.Uint64() - min(live, m.samples[2].Value.Uint64())
+	if m.crowd.settled(second, connections) || m.crowd.rests(second, live, garbage) {
 		debug.FreeOSMemory()
 		m.trims.Add(1)
 	}
@@ -110,10 +112,10 @@ const (
 	quietSeconds = 2
 	trimSeconds  = 30 // between two
 
-	// A crowd that comes slowly is over before the last tenth of it is: what that has left goes after a longer rest.
+	// At rest, what is neither anybody's nor the system's goes too: the last of a crowd that came slowly, or what a busy
+	// time has left. As often as Go collects anyway.
 	restSeconds     = 20
-	restShare       = 100 // of all connections: a hundredth
-	restTrimSeconds = 120 // since the last time
+	restTrimSeconds = 120 // between two
 )
 
 // crowd tells when a crowd of connections has come or gone, or both, and what it has left can be given back. Who
@@ -135,14 +137,22 @@ func (c *crowd) settled(second int64, connections int) bool {
 	}
 	c.connections, c.peak = connections, max(c.peak, connections)
 	moved := max(distance(connections, c.trimmed), c.peak-connections)
-	enough := func(quiet, share int, between int64) bool {
-		return c.quiet >= quiet && (!c.told || second-c.trimmedAt >= between) &&
-			moved >= max(c.peak/share, c.trimmed/share, crowdMin)
-	}
-	if !enough(quietSeconds, crowdShare, trimSeconds) && !enough(restSeconds, restShare, restTrimSeconds) {
+	if c.quiet < quietSeconds || c.told && second-c.trimmedAt < trimSeconds ||
+		moved < max(c.peak/crowdShare, c.trimmed/crowdShare, crowdMin) {
 		return false
 	}
 	c.trimmed, c.peak, c.trimmedAt, c.told = connections, connections, second, true
+	return true
+}
+
+// rests tells when connections have rested for long enough for so much garbage beside so much that lives to be given
+// back. It is asked after settled, in the same second.
+func (c *crowd) rests(second int64, live, garbage uint64) bool {
+	if c.quiet < restSeconds || c.connections < crowdMin || second-c.trimmedAt < restTrimSeconds ||
+		garbage < max(live/garbageShare, garbageBytesMin/2) {
+		return false
+	}
+	c.trimmedAt = second
 	return true
 }
 
