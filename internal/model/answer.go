@@ -66,10 +66,27 @@ func (c *Client) recovers(a *Ask, o *Answer, during Span) verdict {
 			all = unknown
 		}
 	}
+	if all == yes && Wild(a.Filter) && c.log.lostSince(a) {
+		return unknown // the server knows that something went, not what
+	}
 	if _, named := a.Since.seqOf(a.Filter, a.Filter); named && c.log.topic(a.Filter).newest() == nil && a.Since.Seq > o.Seq {
 		return no // a topic without messages
 	}
 	return all
+}
+
+// lostSince says that some topic went away with messages from after a place.
+func (l *Log) lostSince(a *Ask) bool {
+	for _, name := range l.names {
+		t := l.topics[name]
+		for i, m := range t.messages {
+			newest := i+1 == len(t.messages)
+			if m.TS >= a.Since.TS && (newest && a.Kept.lacks(name) || !newest && t.messages[i+1].back) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *Client) recoversTopic(a *Ask, o *Answer, name string, during Span) verdict {
@@ -118,7 +135,7 @@ func (c *Client) recoversFrom(t *topic, a *Ask, name string, head, oldest uint64
 	case v == unknown:
 	case a.Kept.lacks(name):
 		return unknown // nobody can say what was in it
-	case named && (!t.whole(seq, head) || oldest == None && seq < head):
+	case named && (!t.whole(seq, head) || oldest == None && seq < max(head, t.told)):
 		return unknown // the topic went away in between: what it had cannot be told
 	case !named && len(evicted) > 0 && (oldest == None || t.find(oldest).TS >= a.Since.TS):
 		return unknown // when the newest that is gone was published may not be known
@@ -154,11 +171,9 @@ func (c *Client) judgeSnapshot(a *Ask, o *Answer, during Span) error {
 func (c *Client) snapshotOf(a *Ask, o *Answer, name string, during Span) (low, high int) {
 	t := c.log.topic(name)
 	low = a.Last
-	for _, start := range c.starts(a, o, name, during) {
-		for _, head := range t.headsFor(a, o, name, during) {
-			some := t.above(start, head)
-			low, high = min(low, len(c.meant(some))), max(high, len(some))
-		}
+	for _, p := range c.starts(a, o, name, during) {
+		some := t.above(p.at, p.full)
+		low, high = min(low, len(c.meant(some))), max(high, len(some))
 	}
 	return low, high
 }

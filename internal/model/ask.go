@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // Ask is a request for a subscription, or for other terms of one that stands.
 type Ask struct {
 	Filter string
@@ -21,6 +23,8 @@ type Since struct {
 	Seq   uint64
 	TS    int64
 	Seqs  map[string]uint64
+
+	Reached bool // no topic can be short of what is named here: it all came from the server
 }
 
 // Kept is which messages a server held while it dealt with a request.
@@ -54,13 +58,10 @@ func (k *Kept) oldest(topic string) (oldest []uint64, known bool) {
 	return []uint64{o.Before, o.After}, true
 }
 
-// lacks says that the server did not know the topic.
+// lacks says that the server had no message of the topic, or did not know it at all.
 func (k *Kept) lacks(topic string) bool {
-	if k == nil || k.All {
-		return false
-	}
-	_, there := k.From[topic]
-	return !there
+	oldest, _ := k.oldest(topic)
+	return slices.Contains(oldest, None)
 }
 
 // Answer is what the server said of a subscription.
@@ -73,22 +74,26 @@ type Answer struct {
 	Snapshot  int    // messages that last brings; -1 where nothing was said
 }
 
-// starts are the numbers of which one is the last that does not come: after it the subscription begins on that
-// topic.
-func (c *Client) starts(a *Ask, o *Answer, name string, during Span) []uint64 {
+// starts are the places of which a subscription begins at one on that topic.
+func (c *Client) starts(a *Ask, o *Answer, name string, during Span) (starts []place) {
 	t := c.log.topic(name)
-	var starts []uint64
 	for _, head := range t.headsFor(a, o, name, during) {
+		before := []uint64{head}
 		switch {
 		case a.Last > 0:
-			starts = append(starts, c.beforeLast(t, a, name, head, a.Last)...)
+			before = c.beforeLast(t, a, name, head, a.Last)
 		case a.Since != nil:
-			starts = append(starts, c.beforeSince(t, a, name, head)...)
-		default:
-			starts = append(starts, head)
+			before = c.beforeSince(t, a, name, head)
+		}
+		for _, at := range before {
+			p := place{at: at, loose: a.byTime(name)}
+			if a.replays() {
+				p.full = head
+			}
+			starts = append(starts, p)
 		}
 	}
-	return starts
+	return merged(starts)
 }
 
 // headsFor are the heads that a topic may have had, of which an answer about this very topic told.
@@ -97,6 +102,13 @@ func (t *topic) headsFor(a *Ask, o *Answer, name string, during Span) []uint64 {
 		return []uint64{o.Seq}
 	}
 	heads := t.heads(during)
+	if a.Since != nil && a.Since.Reached {
+		if seq, named := a.Since.seqOf(a.Filter, name); named {
+			if i := indexAbove(heads, seq); i > 0 {
+				heads = append([]uint64{seq}, heads[i:]...)
+			}
+		}
+	}
 	taken, behind := a.Taken[name]
 	if !behind || taken >= heads[0] {
 		return heads
@@ -106,6 +118,14 @@ func (t *topic) headsFor(a *Ask, o *Answer, name string, during Span) []uint64 {
 		earlier = append(earlier, m.Seq)
 	}
 	return append(earlier, heads...)
+}
+
+func indexAbove(rising []uint64, n uint64) int {
+	i, found := slices.BinarySearch(rising, n)
+	if found {
+		i++
+	}
+	return i
 }
 
 // beforeLast is what stands before the newest n that are kept. Messages that the client is excluded from may
@@ -157,19 +177,32 @@ func (c *Client) beforeSince(t *topic, a *Ask, name string, head uint64) []uint6
 	case a.Since.Epoch != c.log.Epoch, named && seq > head:
 		return c.beforeLast(t, a, name, head, 1)
 	}
+	before := []uint64{seq}
 	if !named {
-		seq = head
-		for _, m := range t.above(0, head) {
-			if m.TS >= a.Since.TS {
-				seq = m.after
-				break
-			}
+		before = t.beforeTime(a.Since.TS, head)
+	}
+	if a.Kept.lacks(name) { // nobody can say what was in it: recovered may be the only word on it
+		before = append(before, head)
+	}
+	return before
+}
+
+// beforeTime is what stands before the first message since then. Of what a topic had before it went away nobody
+// knows when it has come back.
+func (t *topic) beforeTime(ts int64, head uint64) []uint64 {
+	start, life := head, uint64(0)
+	for _, m := range t.above(0, head) {
+		if m.TS >= ts && start == head {
+			start = m.after
+		}
+		if m.back {
+			life = m.after
 		}
 	}
-	if a.Kept.lacks(name) { // nobody can say what was in a topic that is not there: recovered is the only word on it
-		return []uint64{seq, head}
+	if life > start {
+		return []uint64{start, life}
 	}
-	return []uint64{seq}
+	return []uint64{start}
 }
 
 // byTime says that a topic goes by the time of its messages: how many are missing nobody knows then.

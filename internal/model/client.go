@@ -31,6 +31,7 @@ type reading struct {
 	places  []place // one of them is where it stands; several until a frame tells
 	noticed uint64  // notices that begin up to here are in place although it does not read all
 	came    int64   // ns, of the last message; 0 if that was of a snapshot
+	last    uint64  // the number of the last message
 	changed bool    // its subscriptions were, since the last message
 	since   int64   // ns, when they were
 }
@@ -106,10 +107,10 @@ func (c *Client) apply(r *reading, o *op) {
 	case by == "":
 		r.places = nil
 	case !wasOn:
-		r.places = c.begin(o, r.name)
+		r.places = c.starts(&o.ask, o.answer, r.name, o.during)
 	case o.on && o.ask.replays():
 		alone := by == o.ask.Filter && (!Wild(by) || len(r.filters) == 1)
-		r.places = again(r.places, c.begin(o, r.name), alone)
+		r.places = again(r.places, c.starts(&o.ask, o.answer, r.name, o.during), alone)
 	}
 	if o.on && o.ask.Since != nil {
 		r.noticed = max(r.noticed, c.head(r.name, o))
@@ -122,26 +123,19 @@ func (c *Client) head(name string, o *op) uint64 {
 	return heads[len(heads)-1]
 }
 
-// free lets a reading that got the latest, and gets all from now on, pass over what it was not owed.
+// free lets a reading that got the latest, and gets all from now on, pass over what it was not owed: all but the
+// newest, and that too if it is gone.
 func (c *Client) free(r *reading, head uint64) {
+	t := c.log.topic(r.name)
 	for i := range r.places {
 		p := &r.places[i]
 		p.free = head
-		if owed := newestOf(c.meant(c.log.topic(r.name).above(p.at, head)), 1); len(owed) > 0 {
-			p.free = owed[0].after
+		for _, m := range c.meant(t.above(p.at, head)) {
+			if m == t.newest() || !c.log.Gone(m) {
+				p.free = m.after
+			}
 		}
 	}
-}
-
-func (c *Client) begin(o *op, name string) (places []place) {
-	for _, start := range c.starts(&o.ask, o.answer, name, o.during) {
-		p := place{at: start, loose: o.ask.byTime(name)}
-		if o.ask.replays() {
-			p.full = c.head(name, o)
-		}
-		places = append(places, p)
-	}
-	return places
 }
 
 // again is where a reading may go on that was asked to begin anew. It may also go on where it was if that was
@@ -149,6 +143,11 @@ func (c *Client) begin(o *op, name string) (places []place) {
 func again(old, anew []place, alone bool) []place {
 	places := slices.Clone(anew)
 	for _, p := range old {
+		if p.loose { // a notice that is on its way because of an earlier request
+			for i := range anew {
+				places[i].loose = true
+			}
+		}
 		further := slices.ContainsFunc(anew, func(n place) bool { return p.at < n.at })
 		if !alone || further {
 			places = append(places, p)

@@ -64,7 +64,7 @@ var judgments = []struct {
 	{"which is too long", "sub a; pub a; pub a; gone a 1; told a 1-2 slow", ErrGap},
 	{"which begins too early", "sub a; pub a; got a 1; pub a; gone a 2; told a 1-2 slow", ErrGap},
 	{"which begins too late", "sub a; pub a; pub a; gone a 2; told a 2-2 slow", ErrGap},
-	{"which ends nowhere", "sub a; pub a; gone a 1; told a 1-3 slow", ErrGap},
+	{"which ends nowhere", "sub a; pub a; pub a; gone a 1; told a 1-3 slow", ErrGap},
 	{"of another topic's", "sub a; pub b; gone b 1; told b 1-1 slow", ErrUnasked},
 
 	{"the latest passes over", "sub a latest; pub a; pub a; got a 2; end", nil},
@@ -147,6 +147,7 @@ func newPlay() *play {
 
 func (p *play) do(t *testing.T, words []string) error {
 	p.tick++
+	p.nanos++
 	switch words[0] {
 	case "pub":
 		newest := p.log.Newest(words[1])

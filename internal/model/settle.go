@@ -23,7 +23,8 @@ func (c *Client) settled(r *reading, since int64) (err error) {
 }
 
 // owed is a message that a client which stands at that place is owed: of all any that is missing, else the
-// newest that it is to get, an interval after it was published. Only a topic's very newest is always kept.
+// newest that it is to get, an interval after it was published. A topic's very newest is kept for those who were
+// there when it was published.
 func (c *Client) owed(r *reading, p place, since int64) *Message {
 	t := c.log.topic(r.name)
 	if m := c.missing(r, p, t.newest().seq()); m != nil || r.served.all {
@@ -31,7 +32,7 @@ func (c *Client) owed(r *reading, p place, since int64) *Message {
 	}
 	every := int64(r.served.every) * 1e6
 	for _, m := range c.meant(t.above(p.at, None)) {
-		if m != t.newest() && c.log.Gone(m) {
+		if c.log.Gone(m) && (m != t.newest() || m.Seq <= p.full) {
 			continue
 		}
 		if every == 0 || max(m.Nanos, since)+every+c.log.Slack <= c.log.Nanos() {

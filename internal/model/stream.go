@@ -1,7 +1,5 @@
 package model
 
-import "slices"
-
 // Frame is a message as it came.
 type Frame struct {
 	Topic     string
@@ -29,16 +27,19 @@ func (c *Client) Message(f *Frame) error {
 	return c.timely(r, m)
 }
 
-// timely holds a message that has come against the interval. What is of a snapshot comes at once, and a topic that
-// went away and came back knows nothing of the time before.
+// timely holds a message that has come against the interval, of those that were published under it. What is of a
+// snapshot comes at once, and what a topic had when it went away; when it comes back it knows of no interval.
 func (c *Client) timely(r *reading, m *Message) error {
-	live := m.Seq > r.places[0].full && !m.back
+	live := m.Nanos > r.since && c.log.topic(r.name).whole(r.last, m.Seq) && !c.log.Gone(m)
+	for _, p := range r.places {
+		live = live && m.Seq > p.full
+	}
 	every, now := int64(r.served.every)*1e6, c.log.Nanos()
 	since := now - r.came
 	if live && every > 0 && r.came > 0 && !r.changed && since < every-c.log.Slack {
 		return fault(ErrEarly, "%s %d: %d ns after the one before, the interval is %d ms", m.Topic, m.Seq, since, r.served.every)
 	}
-	r.came, r.changed = 0, false
+	r.came, r.changed, r.last = 0, false, m.Seq
 	if live {
 		r.came = now
 	}
@@ -85,8 +86,10 @@ func (c *Client) move(r *reading, m *Message) error {
 
 // merged leaves out what stands there twice.
 func merged(places []place) (some []place) {
+	seen := make(map[place]bool)
 	for _, p := range places {
-		if !slices.Contains(some, p) {
+		if !seen[p] {
+			seen[p] = true
 			some = append(some, p)
 		}
 	}
@@ -129,7 +132,7 @@ func (c *Client) Gap(name string, from, to uint64, reason string) error {
 	switch {
 	case len(r.filters) == 0:
 		return fault(ErrUnasked, "a notice of %s", name)
-	case from > to || !t.limit(to):
+	case from > to || !t.limit(to) && !c.away(t, to):
 		return bad("it does not end with a message")
 	case !r.served.all && from > r.noticed:
 		return bad("the client reads the latest")
@@ -160,6 +163,12 @@ func (c *Client) Gap(name string, from, to uint64, reason string) error {
 	}
 	r.places = merged(places)
 	return nil
+}
+
+// away says that a number was never given out: it lies where a topic was away, or is still.
+func (c *Client) away(t *topic, seq uint64) bool {
+	newest := t.newest()
+	return t.vacant(seq, seq) && (newest == nil || seq < newest.Seq || c.log.Gone(newest))
 }
 
 // follows says that a notice which begins with that number is in its place: right behind what came last.
