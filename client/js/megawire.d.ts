@@ -4,8 +4,8 @@ export interface Terms {
   topic: string;
   /** So many of the newest messages that are kept of each topic come first. Not together with since. */
   last?: number;
-  /** What was published after it comes first. */
-  since?: Position;
+  /** What was published after it comes first; null is none. */
+  since?: Position | null;
   /** all: every message. latest: when this client is slow, of each topic the newest. */
   mode?: 'all' | 'latest';
   /** At most one message of each topic in so many ms, always ending on the newest. */

@@ -131,6 +131,7 @@ export class Megawire extends EventTarget {
    */
   async subscribe(filter, listener, { signal } = {}) {
     const terms = typeof filter === 'string' ? { topic: filter } : { ...filter };
+    if (terms.since === null) delete terms.since; // what JSON and localStorage make of a place that nobody knew
     const asked = { filter: terms.topic, terms, listener: asListener(listener) };
     return this.#request('subscribe', { topics: [terms] }, {
       signal,
@@ -422,6 +423,12 @@ export class Megawire extends EventTarget {
     return requests;
   }
 
+  /** Asks for subscriptions ahead of what waits. */
+  #renewFirst(batch) {
+    this.#renewing++;
+    this.#wait([this.#renewal(batch), ...this.#waiting]);
+  }
+
   #renewal(batch) {
     const link = this.#link;
     return this.#made('subscribe', { topics: batch.map(({ terms }) => terms) }, {
@@ -431,8 +438,17 @@ export class Megawire extends EventTarget {
           link.drop(PROTOCOL_BROKEN);
           return;
         }
+        // Where news of too many topics came since, a pattern is asked for without its place.
+        const tooMuch = ({ subscription: { wild }, terms: { since } }, i) => (
+          wild && since !== undefined && topics[i].error === 'too_many');
+        const again = batch.filter(tooMuch);
         this.#renewing--;
-        batch.forEach(({ subscription, terms }, i) => {
+        if (again.length > 0) {
+          this.#renewFirst(again.map(({ subscription, terms }) => ({ subscription, terms: { ...terms, since: undefined } })));
+        }
+        batch.forEach((entry, i) => {
+          if (again.includes(entry)) return;
+          const { subscription, terms } = entry;
           const { error: code, message } = topics[i];
           if (code) this.#dropped({ topic: subscription.filter, code, message });
           else this.#positions.begins(subscription, terms, topics[i], true);
@@ -441,7 +457,8 @@ export class Megawire extends EventTarget {
       fail: ({ code, message, retryAfter = 0 }) => {
         if (code === 'rate_limited' || code === 'unavailable') {
           link.later(() => {
-            this.#wait([this.#renewal(batch), ...this.#waiting]);
+            this.#renewing--;
+            this.#renewFirst(batch);
             this.#send();
           }, Math.max(retryAfter, this.#options.backoffBaseMs));
           return;

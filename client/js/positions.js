@@ -96,22 +96,24 @@ export class Positions {
     const { filter } = subscription;
     const { last = 0, since, mode, every } = terms;
     const anew = since !== undefined && (since.epoch !== result.epoch || since.seq > result.seq);
+    const unplaced = renewal && since === undefined; // there was no place to ask for, or it was too much for the server
+    const known = unplaced ? undefined : this.subscriptions.get(filter)?.from;
     Object.assign(subscription, {
       wild: isPattern(filter),
       all: !(result.every ?? every) && (result.mode ?? mode) !== 'latest',
       epoch: result.epoch,
       // Where counting is anew the newest of each topic comes, and not one of them may have.
-      from: anew ? 0 : this.subscriptions.get(filter)?.from ?? since?.ts ?? (last > 0 ? 0 : result.ts),
+      from: anew ? 0 : known ?? since?.ts ?? (last > 0 ? 0 : result.ts),
     });
     this.subscriptions.set(filter, subscription);
     this.#generation++;
     if (anew && renewal) this.#newest = 0;
-    const forget = anew && renewal;
+    const forget = renewal && (anew || unplaced);
     const replays = !renewal && (last > 0 || since !== undefined);
     if (subscription.wild) this.#beginsPattern(filter, terms, { forget, replays });
     else this.#beginsTopic(filter, terms, result.seq, { anew, forget, replays });
-    // Nobody knows how much was missed where counting is anew, or there was no place to ask for.
-    if ((anew || (renewal && !since)) && subscription.all) {
+    // Nobody knows how much was missed then.
+    if ((anew || unplaced) && subscription.all) {
       this.#hand([subscription], 'gap', { topic: filter, from: 0, to: 0, reason: 'reconnect' });
     }
   }

@@ -283,6 +283,38 @@ test('a renewal that is refused for good ends its subscriptions, each with a wor
   assert.equal(client.events(), 'unsubscribed a unauthorized\nunsubscribed b unauthorized');
 });
 
+test('a pattern of which too much came meanwhile goes on without its place, and says so', async (t) => {
+  const client = start(t);
+  let socket = await client.connected();
+  await subscribed(client, 't/#', { ts: 5000 });
+  await subscribed(client, 'a', { seq: 1 });
+  await socket.say(message('t/a', 7));
+  socket = await reconnected(client);
+  const pong = client.mw.ping();
+  const tooMuch = { error: 'too_many', message: 'since brings too much' };
+  const { topics } = await socket.ack(tooMuch, tooMuch);
+  assert.deepEqual(topics[0], { topic: 't/#', since: { epoch: 'e', ts: 5000, seqs: { 't/a': 7 } } });
+  assert.equal(client.events(), 'unsubscribed a too_many');
+  assert.deepEqual((await socket.ack({ ts: 6000 })).topics, [{ topic: 't/#' }]);
+  await socket.say(message('t/a', 20));
+  assert.equal(client.events(), 'gap t/# 0-0 reconnect\nt/a 20 20');
+  const [{ id }] = socket.requests();
+  await socket.say({ op: 'pong', id });
+  await pong;
+  socket = await reconnected(client);
+  const [{ since }] = (await socket.ack({ recovered: true })).topics;
+  assert.deepEqual(since, { epoch: 'e', ts: 6000, seqs: { 't/a': 20 } });
+  assert.equal(client.events(), '');
+});
+
+test('a place that was not known, and went through JSON, is none', async (t) => {
+  const client = start(t);
+  const socket = await client.connected();
+  const answer = client.mw.subscribe({ topic: 'a', since: null });
+  assert.deepEqual((await socket.ack({ seq: 6 })).topics, [{ topic: 'a' }]);
+  assert.equal((await answer).seq, 6);
+});
+
 test('long lists are renewed in bounded requests; a server that finds them too long is told less', async (t) => {
   const client = start(t);
   let socket = await client.connected();
