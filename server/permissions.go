@@ -52,16 +52,15 @@ func (o origins) allow(origin string) bool {
 	return o == nil || slices.ContainsFunc(o, func(s string) bool { return strings.EqualFold(s, origin) })
 }
 
-// sysPrefix begins the topics on which the server speaks of itself, to everybody.
-const sysPrefix = "$sys/"
-
-// maySubscribe says what keeps a client without a token from subscribing to a filter, if anything does. Who is
-// subscribed to a topic is told under the right to subscribe to it.
+// maySubscribe says what keeps a client without a token from subscribing to a filter, if anything does. The heartbeat
+// is for everybody, and a topic's presence for those who may subscribe to the topic. No client makes another of the
+// server's own topics by asking for it.
 func (s *Server) maySubscribe(filter string) error {
-	if _, err := pubsub.ParseFilter(filter); err != nil {
+	f, err := pubsub.ParseFilter(filter)
+	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(filter, sysPrefix) {
+	if f.Match(heartbeatTopic) {
 		return nil
 	}
 	about, presence := strings.CutPrefix(filter, pubsub.PresencePrefix)

@@ -39,6 +39,9 @@ func TestMaySubscribe(t *testing.T) {
 
 		{"what the server says of itself, to everybody", none, "$sys/heartbeat", nil},
 		{"by a pattern too", none, "$sys/#", nil},
+		{"which need not name the level", none, "$sys/+", nil},
+		{"but no topic that there is not", every, "$sys/nothing", pubsub.ErrBadTopic},
+		{"nor a pattern of such", every, "$sys/nothing/#", pubsub.ErrBadTopic},
 		{"the prefix alone", every, "$sys", pubsub.ErrBadTopic},
 		{"presence takes the right to the topic", some, "$presence/chat/lobby", nil},
 		{"by a pattern too", some, "$presence/chat/#", nil},
