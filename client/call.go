@@ -15,8 +15,8 @@ type call struct {
 	subs    []Sub  // of those two
 	renewal bool   // a subscribe of the client's own, after a reconnect
 
-	listBytes int // how long subs are in the request
-	answer    chan answer
+	bytes  int // of the request, roughly: of subs or of the payload
+	answer chan answer
 }
 
 type answer struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -439,6 +440,32 @@ func TestUnsubscribeIsNotUndoneByAReconnect(t *testing.T) {
 			}
 		}
 		want(t, read(t, c, 6), "connected\nb 2 0\nb 10 0\ndisconnected\nreconnecting\nconnected")
+	})
+}
+
+// The server takes requests in order: who unsubscribes while a subscribe is under way is not subscribed.
+func TestUnsubscribeOvertakesNoSubscribe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeServer(t, visit{talk: func(p *peer) {
+			_, first, topics := p.request()
+			_, second, _ := p.request()
+			p.ackID(first, "e", "1", topics)
+			p.ackID(second, "e", "1", topics)
+			p.untilGone()
+		}})
+		defer s.stop()
+		c := s.client(Options{})
+		defer c.Close()
+		var subscribing sync.WaitGroup
+		subscribing.Go(func() { subscribe(t, c, "a") })
+		synctest.Wait() // for the first answer
+		if _, err := c.Unsubscribe(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		subscribing.Wait()
+		if _, ok := c.wanted["a"]; ok {
+			t.Error("it would come back with the next connection")
+		}
 	})
 }
 

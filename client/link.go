@@ -30,7 +30,7 @@ type link struct {
 	// Of the reading goroutine.
 	push       native.Push
 	goaway     time.Duration // what the server asked for before the next connection
-	unanswered int           // bytes of the longest list of filters that waited for its answer when it ended
+	unanswered int           // bytes of the longest request without an answer when it ended; 0 if it was no list of filters
 
 	mu    sync.Mutex
 	calls map[uint64]*call // by id; bounded by RequestsInFlightMax
@@ -62,7 +62,7 @@ func (l *link) run() error {
 		others.Go(l.renew)
 		fail(l.read())
 	}
-	l.unanswered = l.listBytes()
+	l.unanswered = l.longestList()
 	l.cancel()
 	_ = l.ws.CloseNow()
 	others.Wait()
@@ -144,14 +144,20 @@ func (l *link) watch(fail func(error)) {
 	}
 }
 
-// listBytes is how long the longest list of filters is that has not been answered.
-func (l *link) listBytes() (n int) {
+// longestList is how long the longest request is that has not been answered, 0 if that is not a list of filters.
+func (l *link) longestList() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var longest call
 	for _, c := range l.calls {
-		n = max(n, c.listBytes)
+		if c.bytes > longest.bytes {
+			longest = *c
+		}
 	}
-	return n
+	if longest.op == "" {
+		return 0
+	}
+	return longest.bytes
 }
 
 // abandon ends the calls that wait for an answer.

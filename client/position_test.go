@@ -1,8 +1,10 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -129,6 +131,36 @@ func TestARequestThatIsTooLongIsMadeShorter(t *testing.T) {
 		if fmt.Sprint(len(lengths)) != "3" || lengths[0] < 300<<10 || lengths[1] > lengths[0]/2+100 ||
 			lengths[2] > lengths[1]/2+100 || lengths[2] < lengths[0]/5 {
 			t.Errorf("requests of %v bytes", lengths)
+		}
+	})
+}
+
+// A publication that is too long is not the fault of the lists of filters beside it.
+func TestAPublicationThatIsTooLongMakesNoListShorter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeServer(t,
+			visit{talk: func(p *peer) {
+				p.request()
+				p.request()
+				_ = p.ws.Close(websocket.StatusMessageTooBig, "")
+			}},
+			visit{talk: func(p *peer) {
+				p.ack("e", "1")
+				p.untilGone()
+			}})
+		defer s.stop()
+		c := s.client(Options{})
+		defer c.Close()
+		var publishing sync.WaitGroup
+		publishing.Go(func() {
+			if _, err := c.Publish(t.Context(), "b", Words(strings.Repeat("x", 100<<10))); !errors.Is(err, ErrConnectionLost) {
+				t.Errorf("publish: %v", err)
+			}
+		})
+		subscribe(t, c, "a")
+		publishing.Wait()
+		if n := c.requestBytes.Load(); n != RequestBytesMax {
+			t.Errorf("lists are bounded at %d bytes", n)
 		}
 	})
 }

@@ -15,7 +15,7 @@ func (l *link) renew() {
 	subs := c.standing()
 	for len(subs) > 0 {
 		n, topics := c.batch(subs, c.resume)
-		a := l.do(l.ctx, &call{op: "subscribe", subs: subs[:n], renewal: true, listBytes: len(topics)},
+		a := l.do(l.ctx, &call{op: "subscribe", subs: subs[:n], renewal: true, bytes: len(topics)},
 			func(id uint64) []byte { return appendFilters(id, "subscribe", topics) })
 		if a.err == nil {
 			subs = append(subs[n:], c.unplaced(subs[:n], a.results)...)
@@ -95,6 +95,7 @@ func (c *Client) unplaced(subs []Sub, results []Result) (again []Sub) {
 func (l *link) applied(c *call, results []Result) bool {
 	if c.op == "unsubscribe" {
 		for i := range c.subs {
+			l.client.unwant(c.subs[i].Filter) // once more: a subscribe before it may have been answered meanwhile
 			l.client.forget(c.subs[i].Filter)
 		}
 		return true

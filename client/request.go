@@ -53,8 +53,9 @@ func Bytes(body []byte) Payload { return Payload{Binary, body} }
 // Subscribe asks for the topics and patterns given, each with what comes from now on, and
 // returns a result for each, in order. They are asked for again after every
 // reconnect, from where they were; and so is what a call whose connection breaks was about,
-// until ctx ends. The error is about the whole: look at each Result's Err too. More than
-// FiltersPerRequestMax are sent as several requests.
+// until ctx ends. An end of ctx after the request was handed over leaves open whether it holds until the
+// next reconnect: Unsubscribe where it must not. The error is about the whole: look at each
+// Result's Err too. More than FiltersPerRequestMax are sent as several requests.
 func (c *Client) Subscribe(ctx context.Context, filters ...string) ([]Result, error) {
 	return c.SubscribeWith(ctx, plain(filters)...)
 }
@@ -104,7 +105,7 @@ func (c *Client) publish(ctx context.Context, topic string, p Payload, toOthers 
 	if err != nil {
 		return Receipt{}, err
 	}
-	a := l.do(ctx, &call{}, func(id uint64) []byte { return appendPublish(id, topic, p, toOthers) })
+	a := l.do(ctx, &call{bytes: len(p.body)}, func(id uint64) []byte { return appendPublish(id, topic, p, toOthers) })
 	return a.receipt, a.err
 }
 
@@ -121,7 +122,7 @@ func (c *Client) inBatches(ctx context.Context, op string, subs []Sub) ([]Result
 		if len(topics) > int(c.requestBytes.Load()) {
 			return results, errTooLong
 		}
-		a := l.do(ctx, &call{op: op, subs: subs[:n], listBytes: len(topics)},
+		a := l.do(ctx, &call{op: op, subs: subs[:n], bytes: len(topics)},
 			func(id uint64) []byte { return appendFilters(id, op, topics) })
 		if errors.Is(a.err, ErrConnectionLost) {
 			continue
