@@ -31,7 +31,7 @@ func (s *Shard) setAside(id, l uint32, has uint64, notBefore int64) {
 }
 
 func (lo *local) holdsBack() bool {
-	return slices.ContainsFunc(lo.cadences, func(c cadence) bool { return c.dirty })
+	return slices.ContainsFunc(lo.more().cadences, func(c cadence) bool { return c.dirty })
 }
 
 // forgetAsides drops those of subscribers or locals that are no more.
@@ -41,34 +41,35 @@ func (s *Shard) forgetAsides(gone func(member) bool) {
 	}
 }
 
-// offerNewest notes a walk's newest message on a member of its interval.
+// offerNewest notes a walk's newest message on a member of its interval; passed is how many it leaves behind.
 func (s *Shard) offerNewest(e entry, u *subscriber, exact, l, h uint32, passed uint64) {
-	sp, has := s.spans.At(h), uint64(0)
+	sp := s.spans.At(h)
+	x := mark{local: l, pos: sp.first, prev: sp.prev}
+	var a aside
 	if len(s.asides) > 0 {
-		if a, ok := s.asides[member{e.subscriber, l}]; ok {
-			delete(s.asides, member{e.subscriber, l})
-			switch has = a.has; {
-			case sp.first < a.has:
-				s.asides[member{e.subscriber, l}] = a // for what comes next
-				return
-			case s.hub.o.Clock() < a.notBefore:
-				s.mark(e.subscriber, u, exact, mark{local: l, pos: sp.first, prev: sp.prev, due: a.notBefore})
-				return
-			}
+		m := member{e.subscriber, l}
+		if a = s.asides[m]; sp.first < a.has {
+			return
 		}
+		delete(s.asides, m)
 	}
-	switch {
-	case u.lag != 0:
-		s.mark(e.subscriber, u, exact, mark{local: l, pos: sp.first, prev: sp.prev})
-		return
-	case len(sp.holes()) > 0 && s.leftOut(u, &sp.piece):
-		if from := max(has, sp.first-passed); from < sp.first { // the newest that is for it may be one of those
-			s.mark(e.subscriber, u, exact, s.markAt(l, from))
+	if len(sp.holes()) > 0 && s.leftOut(u, &sp.piece) { // the newest that is for it may be one of those left behind
+		from := max(a.has, sp.first-passed)
+		if from == sp.first {
+			return
 		}
-		return
+		x = s.markAt(l, from)
 	}
-	s.offer(e, u, exact, h)
-	s.counts.Conflated += passed
+	switch early := a.notBefore > 0 && s.hub.o.Clock() < a.notBefore; {
+	case early:
+		x.due = a.notBefore
+		s.mark(e.subscriber, u, exact, x)
+	case u.lag != 0 || x.pos < sp.first:
+		s.mark(e.subscriber, u, exact, x)
+	default:
+		s.offer(e, u, exact, h)
+		s.counts.Conflated += passed
+	}
 }
 
 // eachLocal yields the topics of an owner.

@@ -39,8 +39,9 @@ func (s *Shard) flush(l uint32, now int64) {
 	}
 	w := s.newWalk()
 	w.local, w.first, w.prev = l, lo.cursor-1, t.ring.at(lo.cursor-1).prev
-	for i := range lo.cadences {
-		if c := &lo.cadences[i]; c.dirty && c.due <= now {
+	more := lo.more()
+	for i := range more.cadences {
+		if c := &more.cadences[i]; c.dirty && c.due <= now {
 			s.enlistTimed(w, lo, c.every, lo.cursor-1-c.sent)
 			c.dirty, c.due, c.sent = false, now+int64(c.every)*nanosPerMilli, lo.cursor
 		}
@@ -57,7 +58,7 @@ func (s *Shard) enlistTimed(w *walk, lo *local, every uint32, passed uint64) {
 		}
 	}
 	enlist(&lo.audience)
-	for _, p := range lo.patterns {
+	for _, p := range lo.more().patterns {
 		enlist(&s.patterns.At(p.pattern).audience)
 	}
 }
@@ -70,8 +71,9 @@ func (s *Shard) pass(lo *local, every uint32, now int64) (passed uint64, ok bool
 	c := lo.cadence(every)
 	switch {
 	case c == nil:
-		lo.cadences = slices.DeleteFunc(lo.cadences, func(c cadence) bool { return !c.dirty && c.due <= now })
-		lo.cadences = append(lo.cadences, cadence{every: every, due: next, batch: batch, sent: head})
+		more := lo.own()
+		more.cadences = slices.DeleteFunc(more.cadences, func(c cadence) bool { return !c.dirty && c.due <= now })
+		more.cadences = append(more.cadences, cadence{every: every, due: next, batch: batch, sent: head})
 		return head - 1 - lo.cursor, true
 	case c.batch == batch: // it has just begun, with another roll of this interval
 		return head - 1 - lo.cursor, true
@@ -88,8 +90,9 @@ func (s *Shard) pass(lo *local, every uint32, now int64) (passed uint64, ok bool
 
 // cadence returns the interval under way, or nil.
 func (lo *local) cadence(every uint32) *cadence {
-	for i := range lo.cadences {
-		if c := &lo.cadences[i]; c.every == every {
+	more := lo.more()
+	for i := range more.cadences {
+		if c := &more.cadences[i]; c.every == every {
 			return c
 		}
 	}

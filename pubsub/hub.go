@@ -83,6 +83,7 @@ type Hub struct {
 
 	topics    atomic.Int64
 	floor     atomic.Uint64 // the highest sequence number of any topic that expired
+	clock     atomic.Int64  // the latest time given to anything, Unix ms
 	goneTS    atomic.Int64  // of the newest message of any topic that expired
 	ringBytes atomic.Int64
 	inFlight  atomic.Int64
@@ -203,6 +204,12 @@ func cost(p *Publication) int {
 		n += n/3*4 + 4
 	}
 	return n + len(p.Topic) + envelopeBytes + recordBytes + 8*len(p.Exclude)
+}
+
+// now is the time in Unix ms, which never falls: a resume by time would miss what a clock that was set back has stamped.
+func (h *Hub) now() int64 {
+	raise(&h.clock, h.o.Wall())
+	return h.clock.Load()
 }
 
 // Epoch names this run of the sequence numbers.

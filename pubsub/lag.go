@@ -40,6 +40,7 @@ func (s *Shard) endLag(u *subscriber) {
 // very topic, 0 where it has the topic by a pattern.
 func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
 	g := s.startLag(id, u)
+	x = s.normal(x)
 	if exact != 0 {
 		e := s.entryOf(exact)
 		if e.behind() {
@@ -65,6 +66,15 @@ func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
 	if lo.gone {
 		s.goneFirst(g)
 	}
+}
+
+// normal gives a mark the number that its subscriber goes on from: a topic's first message follows 0, whatever its own
+// number is, but only who resumes can know of less than where the topic began.
+func (s *Shard) normal(x mark) mark {
+	if !x.expired {
+		x.prev = max(x.prev, s.locals.At(x.local).link.topic.born)
+	}
+	return x
 }
 
 // goneFirst puts the marks of topics that have expired in front.
@@ -94,6 +104,7 @@ func (s *Shard) entryOf(h uint32) *entry {
 
 // markBack is mark for what comes before what is owed already, if anything is: that mark moves back.
 func (s *Shard) markBack(id uint32, u *subscriber, x mark) {
+	x = s.normal(x)
 	s.mark(id, u, s.findExact(id, x.local), x)
 	if m := s.lags.At(u.lag).markOf(x.local); m != nil {
 		switch {

@@ -166,7 +166,7 @@ func (m *model) publishOne() {
 		tp := m.topic(name)
 		tp.mu.Lock()
 		seq = tp.seq + by
-		tp.append(&p, seq, tp.seq, m.wall)
+		tp.append(&p, seq, tp.seq)
 		tp.mu.Unlock()
 	} else {
 		r, err := m.hub.Publish(&p, nil)

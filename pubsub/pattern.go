@@ -29,7 +29,7 @@ type interest struct {
 // matches, before the message is appended. So whoever has the ack misses nothing.
 func (s *Shard) newPattern(filter string) uint32 {
 	p := s.patterns.New()
-	*s.patterns.At(p) = pattern{filter: filter, from: s.hub.o.Wall() + 1}
+	*s.patterns.At(p) = pattern{filter: filter, from: s.hub.now() + 1}
 	s.byFilter[filter] = p
 	h := s.hub
 	h.filtersMu.Lock()
@@ -96,7 +96,8 @@ func (s *Shard) attach(l uint32, lo *local) {
 		for _, i := range in {
 			if i.shard == s && lo.knows(i.pattern) < 0 {
 				pa := s.patterns.At(i.pattern)
-				lo.patterns = append(lo.patterns, attached{i.pattern, uint32(len(pa.locals))})
+				more := lo.own()
+				more.patterns = append(more.patterns, attached{i.pattern, uint32(len(pa.locals))})
 				pa.locals = append(pa.locals, l)
 				s.attached(l, lo, pa)
 			}
@@ -124,26 +125,27 @@ func (s *Shard) attached(l uint32, lo *local, pa *pattern) {
 
 // knows returns the place of a pattern in a local's, or -1.
 func (lo *local) knows(p uint32) int {
-	return slices.IndexFunc(lo.patterns, func(a attached) bool { return a.pattern == p })
+	return slices.IndexFunc(lo.more().patterns, func(a attached) bool { return a.pattern == p })
 }
 
 func (s *Shard) detach(l, p uint32) {
 	lo, pa := s.locals.At(l), s.patterns.At(p)
 	i := lo.knows(p)
-	at := lo.patterns[i].at
-	lo.patterns = slices.Delete(lo.patterns, i, i+1)
+	more := lo.own()
+	at := more.patterns[i].at
+	more.patterns = slices.Delete(more.patterns, i, i+1)
 	last := uint32(len(pa.locals) - 1)
 	if other := pa.locals[last]; at != last {
 		pa.locals[at] = other
 		o := s.locals.At(other)
-		o.patterns[o.knows(p)].at = at
+		o.own().patterns[o.knows(p)].at = at
 	}
 	pa.locals = pa.locals[:last]
 }
 
 // wanted says that some pattern that a local knows has subscribers.
 func (s *Shard) wanted(lo *local) bool {
-	for _, a := range lo.patterns {
+	for _, a := range lo.more().patterns {
 		if pa := s.patterns.At(a.pattern); !pa.empty() || pa.joining {
 			return true
 		}
@@ -161,8 +163,8 @@ func (s *Shard) endLocal(l uint32) {
 	if !lo.gone && s.wanted(lo) {
 		return
 	}
-	for len(lo.patterns) > 0 {
-		s.detach(l, lo.patterns[0].pattern)
+	for len(lo.more().patterns) > 0 {
+		s.detach(l, lo.more().patterns[0].pattern)
 	}
 	s.forgetAsides(func(m member) bool { return m.local == l })
 	lo.link.topic.unlink(lo.link, s.hub.o.Wall())
@@ -181,7 +183,7 @@ func (s *Shard) deciding(id, l uint32) uint32 {
 	if !s.subscribers.At(id).wild {
 		return 0
 	}
-	for _, a := range lo.patterns {
+	for _, a := range lo.more().patterns {
 		h := s.find(id, a.pattern|patternBit, &s.patterns.At(a.pattern).audience)
 		if h != 0 && (best == 0 || s.moreComplete(h, best, lo.link.topic.rule)) {
 			best = h

@@ -8,7 +8,6 @@ type roll struct {
 	every   uint32 // at most one message of a topic in so many ms; 0: all that come
 	walks   int32  // walks under way over it
 	entries []entry
-	holes   []uint32         // entries removed while a walk was under way
 	kinds   [KindsMax]uint32 // entries of each kind
 	asked   [modes]uint32    // entries by the mode they asked for
 }
@@ -93,7 +92,7 @@ func (s *Shard) strike(r, at uint32, kind Kind, mode Mode) {
 	ro.asked[mode]--
 	if ro.walks > 0 {
 		ro.entries[at] = entry{}
-		ro.holes = append(ro.holes, at)
+		s.holes[r] = append(s.holes[r], at)
 		return
 	}
 	s.leave(ro, at)
@@ -120,11 +119,13 @@ func (s *Shard) walked(r uint32) {
 	}
 	// From the back, so that the entry that fills a hole is never one itself: what lies behind the
 	// highest hole is whole, and so it stays for the next one.
-	slices.Sort(ro.holes)
-	for i := len(ro.holes) - 1; i >= 0; i-- {
-		s.leave(ro, ro.holes[i])
+	if holes, ok := s.holes[r]; ok {
+		delete(s.holes, r)
+		slices.Sort(holes)
+		for _, at := range slices.Backward(holes) {
+			s.leave(ro, at)
+		}
 	}
-	ro.holes = nil
 	s.endRoll(r)
 }
 

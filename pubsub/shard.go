@@ -33,6 +33,7 @@ type Shard struct {
 	subscribers   slab.Slab[subscriber]
 	subscriptions slab.Slab[subscription]
 	rolls         slab.Slab[roll]
+	holes         map[uint32][]uint32 // entries of rolls that were removed while a walk was under way; few at any time
 	locals        slab.Slab[local]
 	byTopic       map[*topic]uint32 // to locals
 	patterns      slab.Slab[pattern]
@@ -94,18 +95,40 @@ type subscriber struct {
 
 // local is a topic as this shard knows it.
 type local struct {
-	audience              // those of this very topic
-	link       *link      //
-	patterns   []attached // those that match it, and had subscribers when it was last looked at
-	generation uint64     // of the hub's patterns then
-	cadences   []cadence  // the intervals that are under way
-	cursor     uint64     // the position up to which batches were taken
-	prev       uint64     // the sequence number before cursor
-	ts         int64      // of the newest message taken, Unix ms
-	walk       *walk      // under way
-	refs       uint32     // spans and marks that name it
-	joining    bool       // somebody is about to be added, so it is not to end
-	gone       bool       // the topic has expired: it ends when nobody has anything of it any more
+	audience   // those of this very topic
+	link       *link
+	special    *special // nil of most
+	generation uint64   // of the hub's patterns when they were last looked up
+	cursor     uint64   // the position up to which batches were taken
+	prev       uint64   // the sequence number before cursor
+	ts         int64    // of the newest message taken, Unix ms
+	walk       *walk    // under way
+	refs       uint32   // spans and marks that name it
+	joining    bool     // somebody is about to be added, so it is not to end
+	gone       bool     // the topic has expired: it ends when nobody has anything of it any more
+}
+
+// special is what locals have that know patterns or intervals.
+type special struct {
+	patterns []attached // those that match, and had subscribers when they were last looked up
+	cadences []cadence  // the intervals that are under way
+}
+
+var nothingSpecial special
+
+// more is to be read only.
+func (lo *local) more() *special {
+	if lo.special == nil {
+		return &nothingSpecial
+	}
+	return lo.special
+}
+
+func (lo *local) own() *special {
+	if lo.special == nil {
+		lo.special = new(special)
+	}
+	return lo.special
 }
 
 // crowd is from how many subscriptions on a subscriber's are found by a map.
@@ -116,7 +139,7 @@ const crowd = 48
 func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
-		byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
+		holes: make(map[uint32][]uint32), byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
 		asides:  make(map[member]aside),
 		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}

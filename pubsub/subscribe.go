@@ -124,9 +124,12 @@ func (s *Shard) newLocal(t *topic) uint32 {
 
 // adopt makes a link one of the shard's locals. The caller holds the topic's lock.
 func (s *Shard) adopt(k *link) uint32 {
-	l := s.locals.New()
-	s.byTopic[k.topic] = l
-	*s.locals.At(l) = local{link: k, cursor: k.cursor, prev: k.prev, ts: k.topic.ts}
+	l, t := s.locals.New(), k.topic
+	s.byTopic[t] = l
+	*s.locals.At(l) = local{link: k, cursor: k.cursor, prev: t.seq, ts: t.ts}
+	if k.cursor < t.ring.head { // it is waited for until it is adopted, so the ring has it
+		s.locals.At(l).prev = max(t.ring.at(k.cursor).prev, t.born)
+	}
 	k.local = l
 	return l
 }

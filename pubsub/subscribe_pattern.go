@@ -4,7 +4,7 @@ import "math"
 
 func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
 	terms := r.Terms.normal()
-	joined := Joined{Epoch: s.hub.o.Epoch, Wild: true, Terms: terms, Recovered: -1}
+	joined := Joined{Epoch: s.hub.o.Epoch, TS: s.hub.now(), Wild: true, Terms: terms, Recovered: -1}
 	s.changing(id, u, Filter(r.Filter))
 	p, known := s.byFilter[r.Filter]
 	if !known {
@@ -12,11 +12,12 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 	}
 	pa := s.patterns.At(p)
 	pa.joining = true
-	owed, err := s.snapshots(p, r, &joined, u.count > 0)
+	owed, err := s.snapshots(u, p, r, &joined)
 	if err == nil {
 		before := s.bounds(id, u, 0)
 		s.place(id, s.find(id, p|patternBit, &pa.audience), p|patternBit, &pa.audience, terms)
 		s.rebind(id, u, before)
+		s.awaitAll(p)
 	}
 	pa.joining = false
 	if err != nil {
@@ -30,6 +31,27 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 		s.owe(id, u, x)
 	}
 	return joined, nil
+}
+
+// awaitAll makes publishers wait for this loop at the topics that a pattern's first subscriber of all messages has come
+// to. Those that it does not know yet find out with their next batch.
+func (s *Shard) awaitAll(p uint32) {
+	pa := s.patterns.At(p)
+	if pa.plain == 0 {
+		return
+	}
+	if ro := s.rolls.At(pa.plain); ro.asked[ModeOfRule]+ro.asked[ModeAll] != 1 {
+		return // it has been so, or nobody wants all
+	}
+	for _, l := range pa.locals {
+		k := s.locals.At(l).link
+		k.topic.mu.Lock()
+		if !k.pushes && s.pushes(s.locals.At(l)) {
+			k.pushes = true
+			k.topic.account()
+		}
+		k.topic.mu.Unlock()
+	}
 }
 
 func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
@@ -75,21 +97,24 @@ func (s *Shard) settleWalks() {
 	}
 }
 
-// snapshots says with which messages a subscription to a pattern begins, as marks, one for each topic that has any. known
-// says that the subscriber has others.
-func (s *Shard) snapshots(p uint32, r *Request, j *Joined, known bool) (owed []mark, err error) {
+// snapshots says with which messages a subscription to a pattern begins, as marks, one for each topic that has any.
+func (s *Shard) snapshots(u *subscriber, p uint32, r *Request, j *Joined) (owed []mark, err error) {
 	if r.Last <= 0 && r.Since == nil {
 		return nil, nil
 	}
 	if r.Since != nil {
 		j.recovered(r.Since.Epoch == s.hub.o.Epoch && s.hub.holdsSince(Filter(s.patterns.At(p).filter), r.Since))
 	}
+	topicsMax := s.hub.o.LagTopicsMax
+	if u.lag != 0 {
+		topicsMax -= len(s.lags.At(u.lag).of) // what it is owed already counts, or one that is quick would be overrun
+	}
 	err = s.eachCandidate(p, r, func(t *topic) bool {
-		x, any := s.joinTopic(t, r, j, known)
+		x, any := s.joinTopic(t, r, j, u.count > 0)
 		if any {
 			owed = append(owed, x)
 		}
-		return len(owed) <= s.hub.o.LagTopicsMax && (r.SnapshotMax <= 0 || j.Snapshot <= r.SnapshotMax)
+		return len(owed) <= topicsMax && (r.SnapshotMax <= 0 || j.Snapshot <= r.SnapshotMax)
 	})
 	return owed, err
 }

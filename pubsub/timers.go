@@ -30,7 +30,7 @@ func (s *Shard) setTimer(t timer) {
 
 func (s *Shard) awaited(t timer) bool {
 	if t.link != nil {
-		return !t.link.dead && slices.ContainsFunc(s.locals.At(t.link.local).cadences, func(c cadence) bool { return c.dirty && c.due == t.due })
+		return !t.link.dead && slices.ContainsFunc(s.locals.At(t.link.local).more().cadences, func(c cadence) bool { return c.dirty && c.due == t.due })
 	}
 	u := s.subscribers.At(t.subscriber)
 	return u.live && u.lag != 0 && slices.ContainsFunc(s.lags.At(u.lag).waiting, func(x mark) bool { return x.due == t.due })

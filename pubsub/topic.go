@@ -43,7 +43,6 @@ type link struct {
 	local uint32 // 0 as long as the shard has not taken anything: a publisher made the link, for a pattern
 
 	cursor   uint64 // the next position to take
-	prev     uint64 // the sequence number before that
 	appended int64  // topic.appended at cursor
 	dirty    bool   // stands in the shard's mailbox
 	dead     bool   // the shard is no longer interested
@@ -88,10 +87,12 @@ func (t *topic) takenTo() uint64 {
 	return pos
 }
 
-// append gives the publication its place in the topic and tells the loops. now is Unix ms. The caller
-// holds mu and has seen that there is room.
-func (t *topic) append(p *Publication, seq, prev uint64, now int64) {
+// append gives the publication its place in the topic and tells the loops. The caller holds mu and has seen that there
+// is room.
+func (t *topic) append(p *Publication, seq, prev uint64) {
+	t.filled.Store(true) // before the look for patterns: who joins by one either sees this or is seen
 	t.linkPatterns()
+	now := t.hub.now() // after it: who joins by a pattern later is told a later time
 	if t.ring.head == 0 && prev == t.born {
 		prev = 0 // the first of a topic follows nothing: what expired under its name is no gap to those who had it
 	}
@@ -102,9 +103,6 @@ func (t *topic) append(p *Publication, seq, prev uint64, now int64) {
 		t.excludedTo = t.ring.head + 1
 	}
 	t.ring.push(rec)
-	if t.ring.head == 1 {
-		t.filled.Store(true)
-	}
 	t.appended += int64(rec.size)
 	t.hub.ringBytes.Add(int64(rec.size))
 	t.account()
@@ -201,7 +199,7 @@ func (t *topic) linkTo(s *Shard) *link {
 // link adds a shard's interest, beginning at the head. Whether it is waited for is for the shard to say, with its
 // first look at it; until then it is.
 func (t *topic) link(s *Shard) *link {
-	l := &link{topic: t, shard: s, cursor: t.ring.head, prev: t.seq, appended: t.appended, pushes: true}
+	l := &link{topic: t, shard: s, cursor: t.ring.head, appended: t.appended, pushes: true}
 	t.links = append(t.links, l)
 	if len(t.links) == 1 {
 		t.hub.broker.Interest(Filter(t.name), true)

@@ -86,8 +86,12 @@ func (s *Shard) take(k *link) {
 	}
 	s.begin(k)
 	k.topic.mu.Unlock()
-	if gone && !k.dead && k.local != 0 {
+	switch {
+	case k.dead || k.local == 0:
+	case gone:
 		s.lose(k.local)
+	default:
+		s.endLocal(k.local) // where the pattern that a publisher made the link for has ended meanwhile
 	}
 }
 
@@ -96,8 +100,8 @@ func (s *Shard) take(k *link) {
 func (s *Shard) lose(l uint32) {
 	lo := s.locals.At(l)
 	lo.gone = true
-	for i := range lo.cadences {
-		lo.cadences[i].due = 0
+	for i, more := 0, lo.more(); i < len(more.cadences); i++ {
+		more.cadences[i].due = 0
 	}
 	s.flush(l, s.hub.o.Clock())
 	if lo.refs > 0 {
@@ -145,7 +149,7 @@ func (s *Shard) pushes(lo *local) bool {
 	if all(lo.plain) {
 		return true
 	}
-	for _, a := range lo.patterns {
+	for _, a := range lo.more().patterns {
 		if all(s.patterns.At(a.pattern).plain) {
 			return true
 		}

@@ -62,7 +62,7 @@ func (s *Shard) enlistAll(w *walk, lo *local) {
 		}
 	}
 	enlist(&lo.audience)
-	for _, a := range lo.patterns {
+	for _, a := range lo.more().patterns {
 		enlist(&s.patterns.At(a.pattern).audience)
 	}
 }

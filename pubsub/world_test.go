@@ -114,7 +114,7 @@ func (w *world) skip(name string, by uint64, payload string) {
 		w.t.Fatal(err)
 	}
 	defer t.mu.Unlock()
-	t.append(&Publication{Topic: name, Content: Text, Payload: []byte(payload)}, t.seq+by, t.seq, w.wall)
+	t.append(&Publication{Topic: name, Content: Text, Payload: []byte(payload)}, t.seq+by, t.seq)
 }
 
 // fakeSink is the sink of one shard: readers whose kernel takes as much as the test says.
