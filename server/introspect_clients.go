@@ -14,7 +14,7 @@ import (
 
 // What one posted function does at most, some 100 µs of work each.
 const (
-	looksAStretch   = 4096 // slots of connections, and subscriptions where these are looked at
+	looksAStretch   = 4096 // slots of connections, topics that their clients are behind in, and subscriptions where these are looked at
 	clientsAStretch = 64   // each takes some system calls
 )
 
@@ -85,7 +85,11 @@ func (w *worker) look(from uint32, room int, q *admin.ClientQuery) (s stretch) {
 	looks, room := looksAStretch, min(room, clientsAStretch)
 	next := w.loop.Scan(from, looksAStretch, func(c *poller.Conn) bool {
 		looks--
-		if !isClient(c) || q.Lagging && !w.behind(c) {
+		if !isClient(c) {
+			return looks > 0
+		}
+		b := w.backlog(c)
+		if looks -= b.Topics; q.Lagging && !behind(c, b) {
 			return looks > 0
 		}
 		if q.Filter != "" {
@@ -94,7 +98,7 @@ func (w *worker) look(from uint32, room int, q *admin.ClientQuery) (s stretch) {
 				return looks > 0
 			}
 		}
-		s.clients = append(s.clients, w.clientOf(c))
+		s.clients = append(s.clients, w.clientOf(c, b))
 		return looks > 0 && len(s.clients) < room
 	})
 	s.last, s.end = next-1, next == 0
@@ -113,7 +117,7 @@ func (w *worker) subscriptions(c *poller.Conn) int {
 	return 0
 }
 
-// backlog is what a client has yet to get.
+// backlog is what a client has yet to get. Each topic that it is behind in is a lock and a look.
 func (w *worker) backlog(c *poller.Conn) (b pubsub.Backlog) {
 	if id := subscriber(c); id != 0 && w.shard.Lagging(id) {
 		b = w.shard.Backlog(id)
@@ -123,7 +127,7 @@ func (w *worker) backlog(c *poller.Conn) (b pubsub.Backlog) {
 
 // behind reports whether a client has messages to get that are not on their way yet, or bytes that its kernel does not
 // take.
-func (w *worker) behind(c *poller.Conn) bool { return c.Stalled() || w.backlog(c).Topics > 0 }
+func behind(c *poller.Conn, b pubsub.Backlog) bool { return c.Stalled() || b.Topics > 0 }
 
 func (w *worker) has(c *poller.Conn, filter string) (has bool) {
 	if id := subscriber(c); id != 0 {
@@ -134,7 +138,7 @@ func (w *worker) has(c *poller.Conn, filter string) (has bool) {
 
 var protocolNames = [connKinds]string{connNative: "native", connRaw: "raw", connEcho: "echo"}
 
-func (w *worker) clientOf(c *poller.Conn) admin.Client {
+func (w *worker) clientOf(c *poller.Conn, b pubsub.Backlog) admin.Client {
 	info := c.Info()
 	client := admin.Client{
 		ID: formatClientID(w.id(c)), Protocol: protocolNames[c.Kind], Subscriptions: w.subscriptions(c),
@@ -147,7 +151,6 @@ func (w *worker) clientOf(c *poller.Conn) admin.Client {
 	if info.OpenedSecond != 0 {
 		client.SinceMillis = w.loop.Began(info.OpenedSecond).UnixMilli()
 	}
-	b := w.backlog(c)
 	client.Backlog = admin.Backlog{Topics: b.Topics, Messages: b.Messages, Millis: ageOf(b)}
 	switch {
 	case c.Stalled() && info.WindowShut:
@@ -171,7 +174,7 @@ func ageOf(b pubsub.Backlog) int64 {
 var modeNames = map[pubsub.Mode]string{pubsub.ModeAll: "all", pubsub.ModeLatest: "latest"}
 
 func (w *worker) clientDetail(c *poller.Conn) admin.ClientDetail {
-	d := admin.ClientDetail{Client: w.clientOf(c)}
+	d := admin.ClientDetail{Client: w.clientOf(c, w.backlog(c))}
 	id := subscriber(c)
 	if id == 0 {
 		return d

@@ -83,18 +83,19 @@ func (b *backend) furthestBehind(ctx context.Context, q *admin.ClientQuery) (pag
 		}
 	}
 	for i, w := range b.workers {
-		var ids []pubsub.ClientID
+		var here []laggard
 		for _, x := range top {
 			if placeOf(x.id).loop == i {
-				ids = append(ids, x.id)
+				here = append(here, x)
 			}
 		}
-		for part := range slices.Chunk(ids, clientsAStretch) {
-			clients, err := ask(ctx, w, func() []admin.Client { return w.clientsOf(part) })
+		for len(here) > 0 {
+			n := stretchOf(here)
+			clients, err := ask(ctx, w, func() []admin.Client { return w.clientsOf(here[:n]) })
 			if err != nil {
 				return page, err
 			}
-			page.Clients = append(page.Clients, clients...)
+			page.Clients, here = append(page.Clients, clients...), here[n:]
 		}
 	}
 	slices.SortStableFunc(page.Clients, func(x, y admin.Client) int { // as they are shown, which is a moment later
@@ -103,11 +104,26 @@ func (b *backend) furthestBehind(ctx context.Context, q *admin.ClientQuery) (pag
 	return page, nil
 }
 
+// stretchOf is how many of the laggards, one at least, are looked at again by one posted function.
+func stretchOf(ls []laggard) int {
+	looks := 0
+	for i := range min(len(ls), clientsAStretch) {
+		if looks += ls[i].backlog.Topics; i > 0 && looks > behindAStretch {
+			return i
+		}
+	}
+	return min(len(ls), clientsAStretch)
+}
+
 // clientsOf returns those of the clients that are still there and behind.
-func (w *worker) clientsOf(ids []pubsub.ClientID) (clients []admin.Client) {
-	for _, id := range ids {
-		if c := w.client(id); c != nil && w.behind(c) {
-			clients = append(clients, w.clientOf(c))
+func (w *worker) clientsOf(ls []laggard) (clients []admin.Client) {
+	for _, x := range ls {
+		c := w.client(x.id)
+		if c == nil {
+			continue
+		}
+		if b := w.backlog(c); behind(c, b) {
+			clients = append(clients, w.clientOf(c, b))
 		}
 	}
 	return clients

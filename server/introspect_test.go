@@ -90,6 +90,30 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestStretches: who is behind in many topics takes as much of a loop's time as many clients do.
+func TestStretches(t *testing.T) {
+	of := func(topics ...int) (ls []laggard) {
+		for _, n := range topics {
+			ls = append(ls, laggard{backlog: pubsub.Backlog{Topics: n}})
+		}
+		return ls
+	}
+	for _, row := range []struct {
+		says string
+		ls   []laggard
+		want int
+	}{
+		{"few", of(1, 2, 3), 3},
+		{"many", make([]laggard, 1000), clientsAStretch},
+		{"up to so many topics", of(behindAStretch-1, 1, 1), 2},
+		{"one alone may be behind in more", of(10*behindAStretch, 1), 1},
+	} {
+		if got := stretchOf(row.ls); got != row.want {
+			t.Errorf("%s: %d, want %d", row.says, got, row.want)
+		}
+	}
+}
+
 func TestFaultsOfFilters(t *testing.T) {
 	b := (*backend)(&Server{})
 	for _, filter := range []string{"a#", "#/a", "a+/b", "\x00", "\xff"} {
