@@ -68,7 +68,8 @@ const (
 	// not have it any more, or has begun anew.
 	ReasonReconnect = "reconnect"
 	// ReasonLost: a sequence number was skipped on a standing connection. Of a pattern that
-	// was asked for without a Mode, the rule of the topic may say that messages are passed over.
+	// takes in topics with different rules, some may say that messages are passed over, which
+	// counts as lost: name a Mode there.
 	ReasonLost = "lost"
 )
 

@@ -57,7 +57,17 @@ func (p *peer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
 		id = p.w.shard.NewSubscriber(p.c.Handle(), kinds[p.c.Kind])
 		p.c.User[userSubscriber] = uint32(id)
 	}
-	return p.w.shard.Subscribe(id, r)
+	joined, err := p.w.shard.Subscribe(id, r)
+	return p.told(r.Filter, joined), err
+}
+
+// told is what a client is told of a subscription. The shard leaves the mode of a pattern to each topic's rule; where
+// these agree on the latest the client is to know, or it takes what is passed over for lost.
+func (p *peer) told(filter string, at pubsub.Joined) pubsub.Joined {
+	if at.Wild && p.w.s.rules.latestAlone(pubsub.Filter(filter), at.Terms.Mode) {
+		at.Terms.Mode = pubsub.ModeLatest
+	}
+	return at
 }
 
 func (p *peer) Unsubscribe(filter string) bool {
@@ -67,7 +77,7 @@ func (p *peer) Unsubscribe(filter string) bool {
 
 func (p *peer) Subscriptions(yield func(filter string, at pubsub.Joined)) {
 	if id := p.c.User[userSubscriber]; id != 0 {
-		p.w.shard.Subscriptions(pubsub.SubscriberID(id), yield)
+		p.w.shard.Subscriptions(pubsub.SubscriberID(id), func(filter string, at pubsub.Joined) { yield(filter, p.told(filter, at)) })
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/megawire/megawire/pubsub"
 	"github.com/megawire/megawire/server/config"
@@ -85,6 +86,41 @@ func (r *rules) presenceOn(filter string) bool {
 	}
 	found := r.of(filter)
 	return found != nil && found.rule.Presence
+}
+
+// latestAlone reports whether who asks for that mode of a pattern is served the latest of whatever it matches.
+func (r *rules) latestAlone(pattern pubsub.Filter, mode pubsub.Mode) bool {
+	for i := range r.list {
+		t := &r.list[i]
+		if !overlap(string(t.filter), string(pattern)) {
+			continue
+		}
+		if !t.rule.NoAll && (mode != pubsub.ModeOfRule || t.rule.Mode != pubsub.ModeLatest) {
+			return mode == pubsub.ModeLatest
+		}
+		if t.filter.Covers(pattern) {
+			return true // the rules after it hold of none of these topics
+		}
+	}
+	return mode == pubsub.ModeLatest
+}
+
+// overlap reports whether two filters match a topic between them. It does not heed that a leading wildcard matches no
+// name that begins with $: of such it may say so wrongly.
+func overlap(f, g string) bool {
+	for {
+		a, f2, more := strings.Cut(f, "/")
+		b, g2, more2 := strings.Cut(g, "/")
+		switch {
+		case a == "#" || b == "#":
+			return true
+		case a != "+" && b != "+" && a != b:
+			return false
+		case !more || !more2:
+			return more == more2 || f2 == "#" || g2 == "#"
+		}
+		f, g = f2, g2
+	}
 }
 
 // clientsMayPublish reports whether the topic's rule lets clients publish to it.

@@ -71,3 +71,59 @@ func TestNoRules(t *testing.T) {
 		t.Error("without rules the defaults hold")
 	}
 }
+
+func TestWhatHoldsOfAPattern(t *testing.T) {
+	no := false
+	c := config.Default()
+	c.Rules = config.Rules{
+		{Filter: "ticker/raw/+", Mode: "all"},
+		{Filter: "ticker/#", Mode: "latest"},
+		{Filter: "book/#", All: &no},
+		{Filter: "+/state", Mode: "latest"},
+		{Filter: "device/#", Mode: "latest"},
+	}
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	r, none := newRules(&c), newRules(&config.Config{})
+	for _, row := range []struct {
+		says    string
+		r       *rules
+		pattern pubsub.Filter
+		mode    pubsub.Mode
+		latest  bool
+	}{
+		{"all of a rule that forbids all", r, "book/#", pubsub.ModeAll, true},
+		{"some of it", r, "book/+/depth", pubsub.ModeOfRule, true},
+		{"a rule before it may hold of some", r, "ticker/#", pubsub.ModeOfRule, false},
+		{"that may match any of two levels", r, "ticker/+/#", pubsub.ModeOfRule, false},
+		{"and of others not", r, "ticker/spot/#", pubsub.ModeOfRule, true},
+		{"nor of what is shorter", r, "ticker/+", pubsub.ModeOfRule, true},
+		{"nor of what is longer", r, "ticker/raw/+/x", pubsub.ModeOfRule, true},
+		{"who asks for all gets all where it may be had", r, "ticker/spot/#", pubsub.ModeAll, false},
+		{"two rules of one mind", r, "device/#", pubsub.ModeOfRule, true},
+		{"more than there are rules for", r, "#", pubsub.ModeOfRule, false},
+		{"no rule", r, "chat/#", pubsub.ModeOfRule, false},
+		{"latest is what was asked for", none, "chat/#", pubsub.ModeLatest, true},
+		{"no rules", none, "chat/#", pubsub.ModeOfRule, false},
+	} {
+		if got := row.r.latestAlone(row.pattern, row.mode); got != row.latest {
+			t.Errorf("%s: of %s in mode %d the latest alone: %v", row.says, row.pattern, row.mode, got)
+		}
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	for _, row := range []struct {
+		f, g string
+		want bool
+	}{
+		{"a", "a", true}, {"a", "b", false}, {"+", "b", true}, {"+", "a/b", false}, {"#", "a/b", true},
+		{"a/#", "a", true}, {"a/#", "a/b/c", true}, {"a/#", "b", false}, {"a/+/c", "a/b/+", true}, {"a/+/c", "+/b/d", false},
+		{"a/+", "a/b/#", true}, {"a/+", "a/b/c/#", false}, {"a/b", "a/b/+", false}, {"+/+", "#", true}, {"a/+/#", "a", false},
+	} {
+		if overlap(row.f, row.g) != row.want || overlap(row.g, row.f) != row.want {
+			t.Errorf("%s and %s: want %v", row.f, row.g, row.want)
+		}
+	}
+}
