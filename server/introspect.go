@@ -59,7 +59,11 @@ func (b *backend) Topics(q *admin.TopicQuery) (page []admin.Topic, more bool, er
 
 // Topic implements admin.Views.
 func (b *backend) Topic(name string) (admin.Topic, error) {
-	if !pubsub.ValidTopic(name) {
+	switch {
+	case pubsub.ValidTopic(name):
+	case pubsub.Filter(name).Wild():
+		return admin.Topic{}, admin.Fault{Code: codes.BadTopic, Message: "this shows one topic; /v1/topics?filter= shows those of a pattern"}
+	default:
 		code, message := protocol.Explain(pubsub.ErrBadTopic, "publish", name)
 		return admin.Topic{}, admin.Fault{Code: code, Message: message}
 	}

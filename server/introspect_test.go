@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +125,21 @@ func TestFaultsOfFilters(t *testing.T) {
 			if !errors.As(err, &f) || f.Code != "bad_topic" || f.Message == "" {
 				t.Errorf("%q: %v", filter, err)
 			}
+		}
+	}
+}
+
+func TestFaultsOfTopics(t *testing.T) {
+	b := (*backend)(&Server{})
+	for name, want := range map[string]string{
+		"":                       "a topic has at least one byte",
+		"a/#":                    "this shows one topic; /v1/topics?filter= shows those of a pattern",
+		"\xff":                   "a topic is UTF-8 without NUL",
+		strings.Repeat("x", 256): "a topic has at most 255 bytes, this one has 256",
+	} {
+		var f admin.Fault
+		if _, err := b.Topic(name); !errors.As(err, &f) || f.Code != "bad_topic" || f.Message != want {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func newSubCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print whole envelopes, as NDJSON")
 	cmd.Flags().BoolVar(&flags.raw, "raw", false, "print payloads alone; binary ones as they are")
 	cmd.Flags().IntVar(&flags.last, "last", 0, "begin with the newest `N` messages of each topic that the server keeps")
-	cmd.Flags().StringVar(&flags.since, "since", "", "begin after message `EPOCH:SEQ` of the topic, as pub prints them")
+	cmd.Flags().StringVar(&flags.since, "since", "", "begin after the message `EPOCH:SEQ` of the topic; pub prints both")
 	cmd.Flags().BoolVar(&flags.latest, "latest", false, "when messages come faster than they are read, the newest of each topic is enough")
 	cmd.Flags().DurationVar(&flags.every, "every", 0, "at most one message of each topic in this `TIME`, the newest; 10ms at least")
 	cmd.Flags().Int64Var(&flags.count, "count", 0, "leave after `N` messages; 0 stays")
