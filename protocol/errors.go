@@ -42,6 +42,8 @@ func Explain(err error, verb, topic string) (code, message string) {
 		return codes.Unavailable, "the server keeps as many messages as it may, all of topics with subscribers"
 	case errors.Is(err, pubsub.ErrNoRoom):
 		return codes.Unavailable, "the topic's subscribers are not served yet: publish again shortly"
+	case errors.Is(err, pubsub.ErrBusy):
+		return codes.Unavailable, "patterns have looked at as many topics as they may for now: subscribe again in a second"
 	case verb == "publish":
 		return codes.Unavailable, "the message could not be published"
 	default:
@@ -79,6 +81,9 @@ func badPattern(filter string) string {
 		if len(level) > 1 && strings.ContainsAny(level, "+#") {
 			return `+ and # stand for whole levels, alone between slashes: not so in the level "` + level + `"`
 		}
+	}
+	if strings.Count(filter, "/") >= pubsub.PatternLevelsMax {
+		return fmt.Sprintf("a pattern has at most %d levels", pubsub.PatternLevelsMax)
 	}
 	return "# stands for all levels that are left, so it is the last one of a filter"
 }

@@ -1,43 +1,113 @@
 package pubsub
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
-// member is a subscriber of a topic.
-type member struct{ subscriber, local uint32 }
-
-// aside is what sets a member apart from the others of its interval.
+// aside is what sets a subscriber apart, at one topic, from the others of its interval.
 type aside struct {
 	has       uint64 // the position up to which it has what is held back, or is to do without it
 	notBefore int64  // when its own interval has passed, on the hub's Clock
 }
 
-// setAside notes that a member has, by a mark or because it came later, all up to a position, and that its next
-// message is not to come before a time, 0 where that is the others' too.
+// asides are those of a shard, by subscriber and local.
+type asides struct {
+	of    map[uint32]map[uint32]aside
+	len   int
+	alive int // that were of any use when they were last looked through
+}
+
+func (a *asides) get(id, l uint32) (aside, bool) {
+	if a.len == 0 {
+		return aside{}, false
+	}
+	x, ok := a.of[id][l]
+	return x, ok
+}
+
+func (a *asides) set(id, l uint32, x aside) {
+	m := a.of[id]
+	if m == nil {
+		m = make(map[uint32]aside)
+		a.of[id] = m
+	}
+	if _, has := m[l]; !has {
+		a.len++
+	}
+	m[l] = x
+}
+
+func (a *asides) drop(id, l uint32) {
+	m := a.of[id]
+	if _, has := m[l]; !has {
+		return
+	}
+	delete(m, l)
+	a.len--
+	if len(m) == 0 {
+		delete(a.of, id)
+	}
+}
+
+func (a *asides) dropSubscriber(id uint32) {
+	a.len -= len(a.of[id])
+	delete(a.of, id)
+}
+
+// setAside notes that a subscriber has, by a mark or because it came later, all of a topic up to a position, and that
+// its next message is not to come before a time, 0 where that is the others' too.
 func (s *Shard) setAside(id, l uint32, has uint64, notBefore int64) {
 	lo := s.locals.At(l)
 	if notBefore == 0 && !lo.holdsBack() {
 		return
 	}
-	if len(s.asides) >= 2*s.asidesAlive+64 {
-		now := s.hub.o.Clock()
-		maps.DeleteFunc(s.asides, func(m member, a aside) bool { return a.notBefore <= now && !s.locals.At(m.local).holdsBack() })
-		s.asidesAlive = len(s.asides)
+	if s.asides.len >= 2*s.asides.alive+64 {
+		s.pruneAsides()
 	}
-	m := member{id, l}
-	s.asides[m] = aside{has, max(notBefore, s.asides[m].notBefore)}
+	before, _ := s.asides.get(id, l)
+	s.asides.set(id, l, aside{has, max(notBefore, before.notBefore)})
+	lo.own().asides = true
+}
+
+// setAsideIfTimed is setAside for what is held back of a topic, where a subscriber goes by an interval there from now on.
+func (s *Shard) setAsideIfTimed(id, l uint32) {
+	if h := s.deciding(id, l); h != 0 && s.rolls.At(s.subscriptions.At(h).roll()).every > 0 {
+		s.setAside(id, l, s.locals.At(l).cursor, 0)
+	}
+}
+
+// hasInterval says that one of a subscriber's subscriptions has one.
+func (s *Shard) hasInterval(u *subscriber) bool {
+	for h := u.first; h != 0; h = s.subscriptions.At(h).next {
+		if s.rolls.At(s.subscriptions.At(h).roll()).every > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// pruneAsides drops those that do not matter any more.
+func (s *Shard) pruneAsides() {
+	now := s.hub.o.Clock()
+	for id, m := range s.asides.of {
+		for l, a := range m {
+			if a.notBefore <= now && !s.locals.At(l).holdsBack() {
+				s.asides.drop(id, l)
+			}
+		}
+	}
+	s.asides.alive = s.asides.len
 }
 
 func (lo *local) holdsBack() bool {
 	return slices.ContainsFunc(lo.more().cadences, func(c cadence) bool { return c.dirty })
 }
 
-// forgetAsides drops those of subscribers or locals that are no more.
-func (s *Shard) forgetAsides(gone func(member) bool) {
-	if len(s.asides) > 0 {
-		maps.DeleteFunc(s.asides, func(m member, _ aside) bool { return gone(m) })
+// forgetAsides drops those of a local that ends.
+func (s *Shard) forgetAsides(l uint32) {
+	if !s.locals.At(l).more().asides {
+		return
+	}
+	for id := range s.asides.of {
+		s.asides.drop(id, l)
 	}
 }
 
@@ -45,13 +115,12 @@ func (s *Shard) forgetAsides(gone func(member) bool) {
 func (s *Shard) offerNewest(e entry, u *subscriber, exact, l, h uint32, passed uint64) {
 	sp := s.spans.At(h)
 	x := mark{local: l, pos: sp.first, prev: sp.prev}
-	var a aside
-	if len(s.asides) > 0 {
-		m := member{e.subscriber, l}
-		if a = s.asides[m]; sp.first < a.has {
-			return
-		}
-		delete(s.asides, m)
+	a, set := s.asides.get(e.subscriber, l)
+	switch {
+	case sp.first < a.has:
+		return
+	case set:
+		s.asides.drop(e.subscriber, l)
 	}
 	if len(sp.holes()) > 0 && s.leftOut(u, &sp.piece) { // the newest that is for it may be one of those left behind
 		from := max(a.has, sp.first-passed)
@@ -108,10 +177,8 @@ func (s *Shard) bounds(id uint32, u *subscriber, only uint32) (all []bound) {
 			add(x.local)
 		}
 	}
-	for m := range s.asides {
-		if m.subscriber == id {
-			add(m.local)
-		}
+	for l := range s.asides.of[id] {
+		add(l)
 	}
 	return all
 }
@@ -136,8 +203,8 @@ func (s *Shard) rebind(id uint32, u *subscriber, before []bound) {
 
 // hurry makes what a subscriber waits for in a topic due.
 func (s *Shard) hurry(id uint32, u *subscriber, l uint32) {
-	if a, ok := s.asides[member{id, l}]; ok {
-		s.asides[member{id, l}] = aside{has: a.has}
+	if a, ok := s.asides.get(id, l); ok {
+		s.asides.set(id, l, aside{has: a.has})
 	}
 	if u.lag == 0 {
 		return
@@ -157,7 +224,7 @@ func (s *Shard) oweHeldBack(id uint32, u *subscriber, l uint32) {
 	}
 	every := s.rolls.At(s.subscriptions.At(h).roll()).every
 	c := lo.cadence(every)
-	if every == 0 || c == nil || !c.dirty || s.asides[member{id, l}].has >= lo.cursor {
+	if a, _ := s.asides.get(id, l); every == 0 || c == nil || !c.dirty || a.has >= lo.cursor {
 		return
 	}
 	t := lo.link.topic

@@ -13,12 +13,16 @@ type cadence struct {
 
 const nanosPerMilli = 1_000_000
 
+// fireMax is how many timers a turn fires at most: each is a topic's lock and encoding, or a subscriber.
+const fireMax = 256
+
 // fire starts what is due. No walk is under way.
 func (s *Shard) fire() {
 	if len(s.timers.heap) == 0 {
 		return
 	}
-	for now := s.hub.o.Clock(); len(s.timers.heap) > 0 && s.timers.heap[0].due <= now; {
+	now := s.hub.o.Clock()
+	for n := 0; n < fireMax && len(s.timers.heap) > 0 && s.timers.heap[0].due <= now; n++ {
 		switch x := s.timers.pop(); {
 		case x.link == nil:
 			s.waited(x.subscriber, now)

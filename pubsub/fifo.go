@@ -1,5 +1,7 @@
 package pubsub
 
+import "slices"
+
 // fifo is a queue that reuses its storage. The zero value is empty.
 type fifo[T any] struct {
 	items []T
@@ -17,6 +19,16 @@ func (q *fifo[T]) push(v T) {
 		q.items, q.head = q.items[:n], 0
 	}
 	q.items = append(q.items, v)
+}
+
+// pushFront is for what was popped and is to come first again.
+func (q *fifo[T]) pushFront(v T) {
+	if q.head == 0 {
+		q.items = slices.Insert(q.items, 0, v)
+		return
+	}
+	q.head--
+	q.items[q.head] = v
 }
 
 func (q *fifo[T]) pop() T {

@@ -36,9 +36,12 @@ func Reserved(name string) bool { return strings.HasPrefix(name, "$") }
 // '#', last, for any number of levels, the parent's included.
 type Filter string
 
+// PatternLevelsMax bounds the levels of a pattern: each may cost the index of filters some 100 bytes.
+const PatternLevelsMax = 32
+
 // ParseFilter checks the syntax of a filter.
 func ParseFilter(s string) (Filter, error) {
-	if !validName(s) {
+	if !validName(s) || strings.Count(s, "/") >= PatternLevelsMax && Filter(s).Wild() {
 		return "", ErrBadFilter
 	}
 	rest, more := s, true

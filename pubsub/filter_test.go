@@ -56,7 +56,9 @@ func TestParseFilter(t *testing.T) {
 		{"/+", true, true, "after an empty level"},
 		{"+#", false, true, "not both in a level"},
 		{"", false, false, "no byte"},
-		{strings.Repeat("+/", 127) + "+", true, true, "255 bytes are the most"},
+		{strings.Repeat("+/", 31) + "+", true, true, "32 levels are the most of a pattern"},
+		{strings.Repeat("+/", 31) + "+/a", false, true, "33 are too many"},
+		{strings.Repeat("a/", 127) + "a", true, false, "a topic may have as many as fit 255 bytes"},
 		{strings.Repeat("+/", 127) + "++", false, true, "256 bytes are too many"},
 		{"#/", false, true, "an empty level is a level"},
 	} {

@@ -71,7 +71,7 @@ type Hub struct {
 	rule   *Rule // of topics that Options.Rules has none for
 
 	namesMu sync.RWMutex
-	names   trie[*topic] // all topics, for patterns that look for theirs
+	names   trie[*topic] // the topics with messages, for patterns that look for theirs
 
 	filtersMu  sync.RWMutex
 	filters    trie[[]interest] // the patterns that somebody is subscribed to

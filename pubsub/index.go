@@ -61,10 +61,16 @@ func (h *Hub) create(name string) (*topic, error) {
 	t := &topic{hub: h, name: strings.Clone(name), rule: h.ruleOf(name), born: floor, seq: floor, used: h.o.Wall()}
 	t.present = newPresence(t)
 	s.topics[t.name] = t
+	return t, nil
+}
+
+// name makes a topic known to patterns that look for theirs: with its first message, so that names that somebody only
+// asked for take no room there.
+func (h *Hub) name(t *topic) {
+	t.filled.Store(true)
 	h.namesMu.Lock()
 	h.names.Set(t.name, t)
 	h.namesMu.Unlock()
-	return t, nil
 }
 
 func (h *Hub) ruleOf(name string) *Rule {

@@ -89,22 +89,9 @@ func (h *Hub) Topics(after string, filter Filter, limit int) (page []TopicInfo, 
 	}
 }
 
-// namesLookMax is how many names are looked at under the lock of the names' trie: a new topic waits for it.
-const namesLookMax = 10_000
-
-// namesAfter returns the first n names beyond after that the filter matches. A narrow filter finds them by the names'
-// trie; for a wide one it is quicker, and locks each for a shorter time, to go over the stripes.
+// namesAfter returns the first n names beyond after that the filter matches, stripe by stripe: no lock is held for long.
 func (h *Hub) namesAfter(after string, filter Filter, n int) []string {
 	all := filter == "" || filter == "#"
-	if !all {
-		l := lowest{after: after, max: n}
-		h.namesMu.RLock()
-		done := h.names.EachWithin(namesLookMax, filter, func(t *topic) bool { l.add(t.name); return true })
-		h.namesMu.RUnlock()
-		if done {
-			return l.sorted()
-		}
-	}
 	l := lowest{after: after, max: n}
 	for i := range h.index {
 		s := &h.index[i]

@@ -9,6 +9,7 @@ type lag struct {
 	subscriber uint32
 	marks      fifo[mark]
 	waiting    []mark              // whose interval has not passed
+	unsorted   bool                // marks of topics that have expired may stand behind others
 	of         map[uint32]struct{} // the locals in marks and waiting, for a subscriber of patterns; nil for others
 }
 
@@ -63,9 +64,7 @@ func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
 	lo := s.locals.At(x.local)
 	lo.refs++
 	g.marks.push(x)
-	if lo.gone {
-		s.goneFirst(g)
-	}
+	g.unsorted = g.unsorted || lo.gone
 }
 
 // normal gives a mark the number that its subscriber goes on from: a topic's first message follows 0, whatever its own
@@ -77,8 +76,12 @@ func (s *Shard) normal(x mark) mark {
 	return x
 }
 
-// goneFirst puts the marks of topics that have expired in front.
+// goneFirst puts the marks of topics that have expired in front, if that is to be done.
 func (s *Shard) goneFirst(g *lag) {
+	if !g.unsorted {
+		return
+	}
+	g.unsorted = false
 	marks := g.marks.items[g.marks.head:]
 	slices.SortStableFunc(marks, func(a, b mark) int {
 		switch x, y := s.locals.At(a.local).gone, s.locals.At(b.local).gone; {
@@ -103,22 +106,56 @@ func (s *Shard) entryOf(h uint32) *entry {
 }
 
 // markBack is mark for what comes before what is owed already, if anything is: that mark moves back.
-func (s *Shard) markBack(id uint32, u *subscriber, x mark) {
+func (s *Shard) markBack(id uint32, u *subscriber, x mark) { s.markBackAt(id, u, x, nil) }
+
+// markBackAt is markBack for many, with the places of what is owed already.
+func (s *Shard) markBackAt(id uint32, u *subscriber, x mark, places map[uint32]int) {
 	x = s.normal(x)
+	g := s.startLag(id, u)
+	n := g.marks.len()
 	s.mark(id, u, s.findExact(id, x.local), x)
-	if m := s.lags.At(u.lag).markOf(x.local); m != nil {
-		switch {
-		case x.expired && m.expired: // of two resumes the newer one knows what the subscriber has
-			m.pos, m.prev = x.pos, x.prev
-		case x.prev < m.prev || x.expired && x.prev == m.prev: // the position may be the same: that of the oldest message kept
-			m.prev, m.expired = x.prev, x.expired
+	if g.marks.len() > n {
+		if places != nil {
+			places[x.local] = len(g.marks.items) - 1
 		}
-		m.pos = min(m.pos, x.pos)
-		m.full = max(m.full, x.full)
-		if m.pos < m.full {
-			s.unwait(id, u, x.local) // a snapshot waits for no interval
+		return
+	}
+	var m *mark
+	if i, ok := places[x.local]; ok {
+		m = &g.marks.items[i]
+	} else {
+		m = g.markOf(x.local)
+	}
+	if m == nil {
+		return // there were too many: the sink has been told
+	}
+	switch {
+	case x.expired && m.expired: // of two resumes the newer one knows what the subscriber has
+		m.pos, m.prev = x.pos, x.prev
+	case x.prev < m.prev || x.expired && x.prev == m.prev: // the position may be the same: that of the oldest message kept
+		m.prev, m.expired = x.prev, x.expired
+	}
+	m.pos = min(m.pos, x.pos)
+	m.full = max(m.full, x.full)
+	if m.pos < m.full {
+		s.unwait(id, u, x.local) // a snapshot waits for no interval
+	}
+}
+
+// places says where the marks of a subscriber stand, if so many are to be looked up that it is worth it.
+func (s *Shard) places(u *subscriber, lookups int) map[uint32]int {
+	const worth = 16
+	if lookups < worth {
+		return nil
+	}
+	places := make(map[uint32]int)
+	if u.lag != 0 {
+		g := s.lags.At(u.lag)
+		for i := g.marks.head; i < len(g.marks.items); i++ {
+			places[g.marks.items[i].local] = i
 		}
 	}
+	return places
 }
 
 // unwait puts the mark of a topic among those to be served now, if it waits.

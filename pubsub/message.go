@@ -83,6 +83,9 @@ var (
 	ErrSnapshot      = errors.New("pubsub: the snapshot holds more messages than may be asked for")
 )
 
+// ErrBusy says that subscribing to patterns has cost the loop as much as it may for now.
+var ErrBusy = errors.New("pubsub: subscriptions to patterns have looked at as many topics as they may for now")
+
 // exclusion is what the ring keeps of a publication's Origin and Exclude where somebody is left out.
 type exclusion struct {
 	clients []ClientID

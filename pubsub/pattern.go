@@ -99,6 +99,7 @@ func (s *Shard) attach(l uint32, lo *local) {
 				more := lo.own()
 				more.patterns = append(more.patterns, attached{i.pattern, uint32(len(pa.locals))})
 				pa.locals = append(pa.locals, l)
+				s.touch(l, lo)
 				s.attached(l, lo, pa)
 			}
 		}
@@ -141,6 +142,39 @@ func (s *Shard) detach(l, p uint32) {
 		o.own().patterns[o.knows(p)].at = at
 	}
 	pa.locals = pa.locals[:last]
+	if len(more.patterns) == 0 {
+		s.unlist(l, more)
+	}
+}
+
+// touch puts a local that knows patterns in front of those with news.
+func (s *Shard) touch(l uint32, lo *local) {
+	more := lo.special
+	if more == nil || len(more.patterns) == 0 {
+		return
+	}
+	more.touched = s.hub.clock.Load()
+	if s.recent == l {
+		return
+	}
+	s.unlist(l, more)
+	if more.older = s.recent; s.recent != 0 {
+		s.locals.At(s.recent).special.newer = l
+	}
+	s.recent = l
+}
+
+// unlist takes a local out of the list, if it is in there.
+func (s *Shard) unlist(l uint32, more *special) {
+	if more.newer != 0 {
+		s.locals.At(more.newer).special.older = more.older
+	} else if s.recent == l {
+		s.recent = more.older
+	}
+	if more.older != 0 {
+		s.locals.At(more.older).special.newer = more.newer
+	}
+	more.newer, more.older = 0, 0
 }
 
 // wanted says that some pattern that a local knows has subscribers.
@@ -166,7 +200,7 @@ func (s *Shard) endLocal(l uint32) {
 	for len(lo.more().patterns) > 0 {
 		s.detach(l, lo.more().patterns[0].pattern)
 	}
-	s.forgetAsides(func(m member) bool { return m.local == l })
+	s.forgetAsides(l)
 	lo.link.topic.unlink(lo.link, s.hub.o.Wall())
 	delete(s.byTopic, lo.link.topic)
 	s.locals.Free(l)

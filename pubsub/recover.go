@@ -14,6 +14,7 @@ const (
 // recover turns marks into notes of about one write's bytes, topics in turn.
 func (s *Shard) recover(id uint32, u *subscriber) {
 	g := s.lags.At(u.lag)
+	s.goneFirst(g)
 	for room := writeBytesMax; room > 0 && u.notes < notesMax && g.marks.len() > 0; {
 		x := g.marks.pop()
 		bytes, next := s.serve(id, u, &x, room)
@@ -22,9 +23,10 @@ func (s *Shard) recover(id uint32, u *subscriber) {
 		case served:
 			s.unmarked(id, g, x.local)
 		case more:
-			g.marks.push(x)
 			if s.locals.At(x.local).gone {
-				s.goneFirst(g)
+				g.marks.pushFront(x)
+			} else {
+				g.marks.push(x)
 			}
 		case later:
 			g.waiting = append(g.waiting, x)
@@ -70,7 +72,8 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 // servable says whether a member's own interval has passed; else it sets the mark's due. The others' interval goes on
 // as it did: a slow reader is not to hold them up.
 func (s *Shard) servable(id uint32, x *mark) bool {
-	x.due = max(x.due, s.asides[member{id, x.local}].notBefore)
+	a, _ := s.asides.get(id, x.local)
+	x.due = max(x.due, a.notBefore)
 	return x.due <= s.hub.o.Clock()
 }
 

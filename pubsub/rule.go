@@ -66,18 +66,26 @@ type Terms struct {
 	EveryMillis int // at most one message of a topic in so many ms, 0 without bound; implies ModeLatest
 }
 
-// RoundEvery rounds an interval in milliseconds up to what the server keeps: two significant digits on a grid of
-// 10 ms. So the subscribers of a topic have at most some hundred different intervals between them, and those who
-// have the same one are served together.
+// everyMantissas are the intervals of a decade, of which the first is 100 ms.
+var everyMantissas = [...]int{100, 150, 200, 250, 300, 400, 500, 600, 800}
+
+// RoundEvery rounds an interval in milliseconds up to one that the server keeps: 10, 20 to 100 ms, then nine in each
+// decade. So the subscribers of a topic have at most some sixty different intervals between them, each of which costs
+// the topic a due time and an encoding, and those who have the same one are served together.
 func RoundEvery(millis int) int {
-	if millis <= 0 {
+	switch {
+	case millis <= 0:
 		return 0
+	case millis <= 100:
+		return (millis + 9) / 10 * 10
 	}
-	grid := 10
-	for millis > 100*grid {
-		grid *= 10
+	for decade := 1; ; decade *= 10 {
+		for _, m := range everyMantissas {
+			if every := m * decade; every >= millis {
+				return every
+			}
+		}
 	}
-	return (millis + grid - 1) / grid * grid
 }
 
 func (t Terms) normal() Terms {

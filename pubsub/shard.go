@@ -44,17 +44,18 @@ type Shard struct {
 	blocks slab.Slab[noteBlock]
 	lags   slab.Slab[lag]
 
-	pending     fifo[*link]      // dirty links not yet taken
-	walks       fifo[*walk]      // begun and not done, the first under way
-	walksFree   []*walk          // for reuse
-	queue       fifo[uint32]     // subscribers with something to write
-	timers      timers           // what is due later, for subscribers with an interval
-	asides      map[member]aside // those who do not go with the others of their interval
-	asidesAlive int              // of them that were of any use when they were last looked through
-	retired     fifo[uint32]     // patterns without subscribers, whose locals have yet to know
-	scratch     []byte           // where several pieces become one write
-	pieces      []piece
-	every       looks
+	pending   fifo[*link]  // dirty links not yet taken
+	walks     fifo[*walk]  // begun and not done, the first under way
+	walksFree []*walk      // for reuse
+	queue     fifo[uint32] // subscribers with something to write
+	recent    uint32       // of the locals that know patterns the one with the latest news
+	timers    timers       // what is due later, for subscribers with an interval
+	asides    asides       // those who do not go with the others of their interval
+	budget    budget
+	retired   fifo[uint32] // patterns without subscribers, whose locals have yet to know
+	scratch   []byte       // where several pieces become one write
+	pieces    []piece
+	every     looks
 
 	counts Counts
 }
@@ -112,6 +113,11 @@ type local struct {
 type special struct {
 	patterns []attached // those that match, and had subscribers when they were last looked up
 	cadences []cadence  // the intervals that are under way
+	asides   bool       // somebody was set aside here
+
+	// Those that know patterns stand in a list, the one with the latest news in front.
+	newer, older uint32
+	touched      int64 // when it came to the front, on the hub's clock, Unix ms
 }
 
 var nothingSpecial special
@@ -140,7 +146,7 @@ func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
 		holes: make(map[uint32][]uint32), byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
-		asides:  make(map[member]aside),
+		asides:  asides{of: make(map[uint32]map[uint32]aside)},
 		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}
 }
@@ -158,7 +164,7 @@ func (s *Shard) Remove(id SubscriberID) {
 	u := s.subscribers.At(uint32(id))
 	s.forgetMarks(uint32(id), u)
 	s.forgetNotes(u)
-	s.forgetAsides(func(m member) bool { return m.subscriber == uint32(id) })
+	s.asides.dropSubscriber(uint32(id))
 	for u.first != 0 {
 		s.drop(u.first)
 	}

@@ -74,28 +74,62 @@ func (j *Joined) recovered(all bool) {
 
 // owe makes a mark one of a subscriber's. What is noted on it of that topic and not yet written comes behind the
 // mark, so it becomes a part of it.
-func (s *Shard) owe(id uint32, u *subscriber, x mark) {
-	if x.expired { // a resume: it is told anew of an earlier life of the topic, so nothing of that is owed any more
-		name := s.locals.At(x.local).link.topic.name
-		earlier := func(l uint32) bool { lo := s.locals.At(l); return lo.gone && lo.link.topic.name == name }
-		s.forgetNotesOf(u, earlier)
-		s.forgetMarksOf(id, u, earlier)
+func (s *Shard) owe(id uint32, u *subscriber, x mark) { s.oweAll(id, u, []mark{x}) }
+
+// oweAll is owe for marks of different topics.
+func (s *Shard) oweAll(id uint32, u *subscriber, all []mark) {
+	if len(all) == 0 {
+		return
 	}
+	owed := make(map[uint32]struct{}, len(all))
+	for i := range all {
+		owed[all[i].local] = struct{}{}
+	}
+	s.forgetEarlierLives(id, u, all)
+	places := s.places(u, len(all))
 	for n := u.notes; n > 0; n-- {
 		h := s.popNote(u)
 		sp := s.spans.At(h)
-		if sp.local != x.local {
+		if _, is := owed[sp.local]; !is {
 			s.note(u, h)
 			continue
 		}
-		s.markBack(id, u, mark{local: sp.local, expired: sp.expired, pos: sp.first, prev: sp.prev, full: sp.full})
+		s.markBackAt(id, u, mark{local: sp.local, expired: sp.expired, pos: sp.first, prev: sp.prev, full: sp.full}, places)
 		s.release(h)
 	}
-	s.markBack(id, u, x)
-	if x.full > 0 {
-		s.hurry(id, u, x.local) // what it asked for comes at once
+	for i := range all {
+		s.markBackAt(id, u, all[i], places)
 	}
-	s.setAside(id, x.local, s.locals.At(x.local).cursor, 0)
+	for i := range all {
+		if all[i].full > 0 {
+			s.hurry(id, u, all[i].local) // what it asked for comes at once
+		}
+		s.setAsideIfTimed(id, all[i].local)
+	}
 	s.enqueue(id, u)
 	s.mailbox.wake()
+}
+
+// forgetEarlierLives is for resumes: they are told anew of what a topic's name had before, so nothing of that is owed any
+// more.
+func (s *Shard) forgetEarlierLives(id uint32, u *subscriber, all []mark) {
+	if u.lag == 0 && u.notes == 0 {
+		return
+	}
+	names := make(map[string]struct{})
+	for i := range all {
+		if all[i].expired {
+			names[s.locals.At(all[i].local).link.topic.name] = struct{}{}
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	earlier := func(l uint32) bool {
+		lo := s.locals.At(l)
+		_, is := names[lo.link.topic.name]
+		return is && lo.gone
+	}
+	s.forgetNotesOf(u, earlier)
+	s.forgetMarksOf(id, u, earlier)
 }

@@ -99,7 +99,9 @@ func (s *Shard) place(id, h, owner uint32, a *audience, terms Terms) uint32 {
 	default:
 		s.move(h, ro, terms.Mode)
 	}
-	s.eachLocal(owner, func(l uint32, lo *local) { s.setAside(id, l, lo.cursor, 0) })
+	if terms.EveryMillis > 0 { // what is held back is not for it: it was published before, or is its by a mark
+		s.eachLocal(owner, func(l uint32, lo *local) { s.setAside(id, l, lo.cursor, 0) })
+	}
 	return h
 }
 
@@ -185,12 +187,13 @@ func (s *Shard) unsubscribeTopic(id uint32, u *subscriber, h, l uint32) {
 	}
 	before := s.bounds(id, u, l)
 	s.drop(h)
-	s.setAside(id, l, lo.cursor, 0)
 	s.attach(l, lo)
+	s.setAsideIfTimed(id, l)
 	s.rebind(id, u, before)
 	if s.deciding(id, l) == 0 {
 		s.forgetNotesOf(u, this)
 		s.forgetMarksOf(id, u, this)
+		s.asides.drop(id, l)
 	}
 	lo.joining = false
 	s.endLocal(l)

@@ -4,6 +4,9 @@ import "math"
 
 func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
 	terms := r.Terms.normal()
+	if !s.budget.affords(s) {
+		return Joined{}, ErrBusy
+	}
 	joined := Joined{Epoch: s.hub.o.Epoch, TS: s.hub.now(), Wild: true, Terms: terms, Recovered: -1}
 	s.changing(id, u, Filter(r.Filter))
 	p, known := s.byFilter[r.Filter]
@@ -11,6 +14,9 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 		p = s.newPattern(r.Filter)
 	}
 	pa := s.patterns.At(p)
+	if terms.EveryMillis > 0 {
+		s.budget.spend(len(pa.locals))
+	}
 	pa.joining = true
 	owed, err := s.snapshots(u, p, r, &joined)
 	if err == nil {
@@ -27,9 +33,7 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 	if !u.wild {
 		s.turnWild(u)
 	}
-	for _, x := range owed {
-		s.owe(id, u, x)
-	}
+	s.oweAll(id, u, owed)
 	return joined, nil
 }
 
@@ -56,10 +60,12 @@ func (s *Shard) awaitAll(p uint32) {
 
 func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
 	s.changing(id, u, Filter(s.patterns.At(owner&^patternBit).filter))
-	s.eachLocal(owner, func(l uint32, lo *local) { s.setAside(id, l, lo.cursor, 0) })
 	before := s.bounds(id, u, 0)
 	s.drop(h)
 	s.rebind(id, u, before)
+	if s.hasInterval(u) {
+		s.eachLocal(owner, func(l uint32, _ *local) { s.setAsideIfTimed(id, l) })
+	}
 	u.wild = s.hasPattern(u)
 	uncovered := func(l uint32) bool {
 		s.attach(l, s.locals.At(l)) // another pattern may have come since it last looked
@@ -67,6 +73,11 @@ func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
 	}
 	s.forgetNotesOf(u, uncovered)
 	s.forgetMarksOf(id, u, uncovered)
+	for l := range s.asides.of[id] {
+		if uncovered(l) {
+			s.asides.drop(id, l)
+		}
+	}
 }
 
 // changing is for a subscriber whose subscription to a pattern begins, changes or ends: what decides at the topics that
@@ -83,7 +94,8 @@ func (s *Shard) changing(id uint32, u *subscriber, f Filter) {
 			continue
 		}
 		s.eachLocal(s.ownerOf(h), func(l uint32, lo *local) {
-			if f.Match(lo.link.topic.name) {
+			s.budget.spend(1)
+			if lo.holdsBack() && f.Match(lo.link.topic.name) {
 				s.oweHeldBack(id, u, l)
 			}
 		})
@@ -128,7 +140,9 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 		if r.Since == nil {
 			messagesMax = r.SnapshotMax // each topic brings one at least
 		}
-		for _, t := range s.hub.matching(Filter(pa.filter), messagesMax) {
+		all, looks := s.hub.matching(Filter(pa.filter), messagesMax)
+		s.budget.spend(looks)
+		for _, t := range all {
 			if !yield(t) {
 				return ErrSnapshot
 			}
@@ -138,16 +152,23 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 		}
 		return nil
 	}
-	// Somebody has looked at all topics before, for messages from no later on. So a crowd that comes back, all with
-	// this pattern, costs as many looks as there are topics with news, not as there are topics. What was published and
-	// not yet taken is taken first, so that it shows.
+	// Somebody has looked at all topics before, for messages from no later on, and so the shard knows those with news. A
+	// crowd that comes back, all with this pattern, thus costs as many looks as there are topics with news since they
+	// left, not as there are topics. What was published and not yet taken is taken first, so that it shows.
 	s.collect()
 	s.noteNews(math.MaxInt64)
-	for i := 0; i < len(pa.locals); i++ { // the list may grow
-		lo := s.locals.At(pa.locals[i])
-		if t := lo.link.topic; lo.ts >= r.Since.TS && !lo.gone && !yield(t) {
+	s.budget.spend(len(r.Since.Seqs))
+	for l := s.recent; l != 0; {
+		lo := s.locals.At(l)
+		if lo.special.touched < r.Since.TS {
+			break
+		}
+		s.budget.spend(1)
+		next := lo.special.older
+		if t := lo.link.topic; lo.ts >= r.Since.TS && !lo.gone && lo.knows(p) >= 0 && !yield(t) {
 			return ErrSnapshot
 		}
+		l = next
 	}
 	for name := range r.Since.Seqs {
 		t := s.hub.lookup(name)
@@ -177,17 +198,16 @@ func (h *Hub) holdsSince(f Filter, since *Since) bool {
 	return true
 }
 
-// matching returns the topics with messages that a filter matches, at most one more than max, if there is such a bound.
-func (h *Hub) matching(f Filter, max int) (all []*topic) {
+// matching returns the topics with messages that a filter matches, at most one more than max, if there is such a bound,
+// and how many names it looked at.
+func (h *Hub) matching(f Filter, max int) (all []*topic, looks int) {
 	h.namesMu.RLock()
 	defer h.namesMu.RUnlock()
-	h.names.Each(f, func(t *topic) bool {
-		if t.filled.Load() {
-			all = append(all, t)
-		}
+	looks = h.names.Look(f, func(t *topic) bool {
+		all = append(all, t)
 		return max <= 0 || len(all) <= max
 	})
-	return all
+	return all, looks
 }
 
 // joinTopic says with which messages of a topic a subscription to a pattern begins. If there are any the shard takes

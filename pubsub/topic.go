@@ -90,7 +90,9 @@ func (t *topic) takenTo() uint64 {
 // append gives the publication its place in the topic and tells the loops. The caller holds mu and has seen that there
 // is room.
 func (t *topic) append(p *Publication, seq, prev uint64) {
-	t.filled.Store(true) // before the look for patterns: who joins by one either sees this or is seen
+	if t.ring.head == 0 {
+		t.hub.name(t) // before the look for patterns: who joins by one either sees this or is seen
+	}
 	t.linkPatterns()
 	now := t.hub.now() // after it: who joins by a pattern later is told a later time
 	if t.ring.head == 0 && prev == t.born {

@@ -139,6 +139,13 @@ func (t *trie[V]) EachWithin(nodesMax int, f Filter, yield func(V) bool) bool {
 	return t.root.each(string(f), true, &search[V]{yield, nodesMax})
 }
 
+// Look is Each that returns how many nodes it looked at.
+func (t *trie[V]) Look(f Filter, yield func(V) bool) (nodes int) {
+	s := &search[V]{yield, math.MaxInt}
+	t.root.each(string(f), true, s)
+	return math.MaxInt - s.left + 1
+}
+
 // search is one call of EachWithin.
 type search[V any] struct {
 	yield func(V) bool

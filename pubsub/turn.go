@@ -27,7 +27,8 @@ func (s *Shard) Turn() (more bool) {
 	s.noteNews(half)
 	s.writeNotes(start + slice)
 	s.retire()
-	return s.walks.len() > 0 || s.pending.len() > 0 || s.queue.len() > 0 || s.retired.len() > 0
+	due, timed := s.Due()
+	return s.walks.len() > 0 || s.pending.len() > 0 || s.queue.len() > 0 || s.retired.len() > 0 || timed && due <= start
 }
 
 // Take takes what is in flight for this shard now and notes it on the subscribers, without writing: what
@@ -106,9 +107,13 @@ func (s *Shard) lose(l uint32) {
 	s.flush(l, s.hub.o.Clock())
 	if lo.refs > 0 {
 		for h := uint32(1); h < s.lags.End(); h++ {
-			if g := s.lags.At(h); g.subscriber != 0 {
+			g := s.lags.At(h)
+			if _, owed := g.of[l]; !owed {
+				continue
+			}
+			g.unsorted = true
+			if len(g.waiting) > 0 {
 				s.hurry(g.subscriber, s.subscribers.At(g.subscriber), l)
-				s.goneFirst(g)
 			}
 		}
 	}
@@ -131,6 +136,7 @@ func (s *Shard) begin(k *link) {
 	s.start(w, lo, t.ring.head)
 	k.cursor, k.appended = t.ring.head, t.appended
 	lo.cursor, lo.prev, lo.ts = t.ring.head, t.seq, t.ts
+	s.touch(k.local, lo)
 	k.pushes = s.pushes(lo)
 	t.account()
 	t.evict(t.ts)

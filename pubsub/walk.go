@@ -14,6 +14,8 @@ type walk struct {
 	next   uint32 // the entry of it to note the batch on next
 	spans  [KindsMax][]uint32
 	newest [KindsMax]uint32 // the batch's last message alone, for those with an interval
+
+	decided map[uint32]uint32 // by subscriber: its deciding subscription, of those with many; nothing changes it during a walk
 }
 
 // part is a roll that a walk goes over.
@@ -166,7 +168,7 @@ func (s *Shard) stepOther(w *walk, p *part, budget int) int {
 		budget--
 		u, exact := s.subscribers.At(e.subscriber), e.subscription()
 		if p.wild {
-			if u.count > 1 && s.deciding(e.subscriber, w.local) != e.subscription() {
+			if u.count > 1 && w.deciding(s, e.subscriber, u, &budget) != e.subscription() {
 				continue // it gets the message by another of its subscriptions
 			}
 			exact = 0
@@ -185,6 +187,26 @@ func (s *Shard) stepOther(w *walk, p *part, budget int) int {
 		s.enqueue(e.subscriber, u)
 	}
 	return budget
+}
+
+// decidedMin is from how many subscriptions on what decides for a subscriber is only looked up once in a walk: it may
+// stand on as many rolls.
+const decidedMin = 8
+
+func (w *walk) deciding(s *Shard, id uint32, u *subscriber, budget *int) uint32 {
+	if u.count < decidedMin {
+		return s.deciding(id, w.local)
+	}
+	h, ok := w.decided[id]
+	if !ok {
+		h = s.deciding(id, w.local)
+		*budget -= len(s.locals.At(w.local).more().patterns)
+		if w.decided == nil {
+			w.decided = make(map[uint32]uint32)
+		}
+		w.decided[id] = h
+	}
+	return h
 }
 
 // finish ends a walk.

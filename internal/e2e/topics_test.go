@@ -223,8 +223,8 @@ func TestModes(t *testing.T) {
 			t.Errorf("%s: the ack says mode %q, want %q", row.says, g.Mode, row.mode)
 		}
 	}
-	if g := p.joined(`{"topic":"trades","every":253}`); g.Every != 260 {
-		t.Errorf("the interval that holds is %d, want 260", g.Every)
+	if g := p.joined(`{"topic":"trades","every":253}`); g.Every != 300 {
+		t.Errorf("the interval that holds is %d, want 300", g.Every)
 	}
 
 	all, latest := r.dial("/ws"), r.dial("/ws")

@@ -34,7 +34,7 @@ func (c *Client) judgeTerms(a *Ask, o *Answer) error {
 	if !Wild(a.Filter) && o.Latest == s.all {
 		return fault(ErrAnswer, "%s: asked for %+v, answered %+v", a.Filter, a.Terms, *o)
 	}
-	if over := o.Every - a.Every; o.Every%10 != 0 || over < 0 || over > max(9, a.Every/10) || a.Every == 0 && over > 0 {
+	if over := o.Every - a.Every; o.Every%10 != 0 || over < 0 || over > max(9, a.Every/2) || a.Every == 0 && over > 0 {
 		return fault(ErrAnswer, "%s: every %d ms was asked for, answered %d", a.Filter, a.Every, o.Every)
 	}
 	return nil
