@@ -15,7 +15,8 @@ type ack struct {
 }
 
 // acked notes an ack, and returns where the application begins if the filter is new to it. anew says that this is not
-// where the server goes on: nobody knows how much lies between, and a topic is counted after the number given.
+// where the server goes on: nobody knows how much lies between. A topic is then counted after the number given; the topics
+// of a pattern begin at that time, Unix ms at the server.
 //
 // What was missed since an earlier connection is not worked out here: it comes, or the server tells of the gap.
 func (ps *positions) acked(sub *Sub, a *ack) (begun start, anew bool, after uint64) {
@@ -23,7 +24,8 @@ func (ps *positions) acked(sub *Sub, a *ack) (begun start, anew bool, after uint
 	defer ps.mu.Unlock()
 	if isPattern(sub.Filter) {
 		begun = startOf(sub, a)
-		return begun, ps.ackedPattern(sub, a, &begun), 0
+		anew = ps.ackedPattern(sub, a, &begun)
+		return begun, anew, uint64(ps.scopes[sub.Filter].from)
 	}
 	since := sub.since()
 	if since != nil && ps.topics[sub.Filter] == nil {

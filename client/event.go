@@ -95,7 +95,7 @@ type Event struct {
 	// still has comes behind it.
 	From, To uint64
 	Reason   string
-	after    uint64 // of one that says 0 and 0, on a topic: counting goes on after it
+	after    uint64 // of one that says 0 and 0: a topic is counted after it, those of a pattern begin at that time, Unix ms
 
 	// Of State and Goaway.
 	State   ConnState

@@ -165,6 +165,35 @@ func TestAPublicationThatIsTooLongMakesNoListShorter(t *testing.T) {
 	})
 }
 
+// Who has taken the gap of a pattern that goes on without its place is beyond all that was before.
+func TestAPlaceThatWasGivenUpIsNoPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeServer(t,
+			visit{talk: func(p *peer) {
+				p.asked(`"t/#"`, `"epoch":"e","ts":5000`)
+				p.send(told("t/a", 7), told("t/b", 3))
+			}},
+			visit{talk: func(p *peer) {
+				p.asked(`{"topic":"t/#","since":{"epoch":"e","ts":5000,"seqs":{"t/a":7,"t/b":3}}}`, `"error":"too_many","message":""`)
+				p.asked(`"t/#"`, `"epoch":"e","ts":20000`)
+				p.send(told("t/a", 20))
+				p.untilGone()
+			}})
+		defer s.stop()
+		c := s.client(Options{})
+		defer c.Close()
+		subscribe(t, c, "t/#")
+		want(t, read(t, c, 7), "connected\nt/a 7 7\nt/b 3 3\n"+again+"gap t/# 0-0 reconnect")
+		if at, ok := c.Position("t/#"); !ok || at.TS != 20000 || len(at.Seqs) > 0 {
+			t.Errorf("after the gap at %+v, %v", at, ok)
+		}
+		want(t, read(t, c, 1), "t/a 20 20")
+		if at, ok := c.Position("t/#"); !ok || at.TS != 20000 || len(at.Seqs) != 1 || at.Seqs["t/a"] != 20 {
+			t.Errorf("behind it at %+v, %v", at, ok)
+		}
+	})
+}
+
 // More was published than the server brings at once: the subscription stands, and what is missing is told.
 func TestAPlaceThatIsTooMuchIsGivenUp(t *testing.T) {
 	dialogue(t, []Sub{{Filter: "t/#"}, {Filter: "a"}},

@@ -45,13 +45,19 @@ func (ps *positions) tookTo(e *Event, seq uint64, ts int64) {
 	ps.newest = max(ps.newest, ts)
 }
 
-// tookAnew notes that the topics of a pattern are counted anew.
+// tookAnew notes that the topics of a pattern are counted anew: in another epoch, or because it goes on without its place.
 func (ps *positions) tookAnew(e *Event) {
 	s := ps.scopes[e.Topic]
-	if s == nil || s.epoch == e.Epoch {
+	switch {
+	case s == nil:
+		return
+	case s.epoch != e.Epoch:
+		ps.forsake(e.Topic, e.Epoch)
+		ps.newest = 0
+	case e.after > 0:
+		ps.forsake(e.Topic, "")
+	default:
 		return
 	}
-	ps.forsake(e.Topic, e.Epoch)
-	s.epoch, s.from, s.dated = e.Epoch, 0, true
-	ps.newest = 0
+	s.epoch, s.from, s.dated = e.Epoch, int64(e.after), true
 }
