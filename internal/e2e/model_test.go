@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -141,7 +142,7 @@ func (p *playing) arrive(old *story) {
 	if old == nil {
 		return
 	}
-	for _, filter := range slices.Sorted(keysOf(old.has)) {
+	for _, filter := range slices.Sorted(maps.Keys(old.has)) {
 		a := old.has[filter]
 		a.Kept, a.Last = p.kept, 0
 		a.Since = &model.Since{Epoch: old.epoch, Seq: old.have[filter], TS: old.ts, Seqs: map[string]uint64{}, Reached: true}

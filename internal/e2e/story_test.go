@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"strings"
 
 	"github.com/megawire/megawire/internal/model"
@@ -11,18 +10,19 @@ import (
 
 // story is one connection of TestModel: its requests, answers and frames in the order of its stream.
 type story struct {
-	p          *playing
-	m          *member
-	account    *model.Client
-	events     []func() error            // to be told to the account, in order
+	p       *playing
+	m       *member
+	account *model.Client
+	events  []func() error // to be told to the account, in order
+	frames  []*model.Frame // all messages that came
+
 	waiting    []func(text []byte) error // take the answers to come
-	frames     []*model.Frame            // all messages that came
-	client     string                    // its id, once an answer told it
-	epoch      string                    //
-	has        map[string]model.Ask      // its subscriptions that were granted
-	have       map[string]uint64         // what it holds of each topic
 	publishing int                       // publications that are not answered yet
-	ts         int64                     // of the newest message
+
+	client, epoch string               // once an answer told them
+	has           map[string]model.Ask // its subscriptions that were granted
+	have          map[string]uint64    // what it holds of each topic
+	ts            int64                // of the newest message
 }
 
 func newStory(p *playing) *story {
@@ -31,16 +31,6 @@ func newStory(p *playing) *story {
 	s.account = p.log.NewClient(uint64(len(p.stories)))
 	s.m = p.join(true, s.on)
 	return s
-}
-
-func keysOf(m map[string]model.Ask) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // request sends one; answered takes its answer and the span in which it was dealt with.

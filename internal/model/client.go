@@ -40,6 +40,7 @@ type reading struct {
 type place struct {
 	at    uint64
 	free  uint64 // numbers up to this one may be passed over
+	quiet uint64 // no notice is due of what the client is excluded from up to this one: it got the latest then
 	full  uint64 // numbers up to this one are of a snapshot: all that is kept comes at once, whatever the mode
 	loose bool   // a notice may begin before it: the server does not know what the client has
 }
@@ -129,7 +130,7 @@ func (c *Client) free(r *reading, head uint64) {
 	t := c.log.topic(r.name)
 	for i := range r.places {
 		p := &r.places[i]
-		p.free = head
+		p.free, p.quiet = head, head
 		for _, m := range c.meant(t.above(p.at, head)) {
 			if m == t.newest() || !c.log.Gone(m) {
 				p.free = m.after

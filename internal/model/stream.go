@@ -107,7 +107,7 @@ func (c *Client) missing(r *reading, p place, to uint64) *Message {
 	}
 	for _, m := range c.log.topic(r.name).above(from, to) {
 		switch {
-		case m.excludes(c.ID) && (c.Mute || !r.served.all):
+		case m.excludes(c.ID) && (c.Mute || !r.served.all || m.Seq <= p.quiet):
 		case !r.served.all && c.log.Gone(m):
 		default:
 			return m
@@ -176,8 +176,8 @@ func (p place) follows(from uint64, t *topic) bool {
 	switch {
 	case p.loose && from <= p.at:
 		return true
-	case p.at >= from:
-		return false
+	case p.at >= from: // of numbers that were never given out
+		return len(t.above(from-1, p.at)) == 0
 	}
-	return p.at+1 == from || p.free+1 >= from || t.vacant(p.at+1, from-1)
+	return p.at+1 == from || max(p.free, p.quiet)+1 >= from || t.vacant(p.at+1, from-1)
 }
