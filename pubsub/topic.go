@@ -220,7 +220,9 @@ func (t *topic) linkPatterns() {
 	t.hub.filtersMu.RLock()
 	t.hub.filters.Match(t.name, func(in []interest) bool {
 		for _, i := range in {
-			if t.linkTo(i.shard) == nil {
+			if l := t.linkTo(i.shard); l != nil {
+				l.pushes = true // as a new link is: what the pattern's subscribers want is for the shard to say
+			} else {
 				t.link(i.shard)
 			}
 		}
