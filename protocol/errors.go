@@ -75,8 +75,12 @@ func badTopic(verb, topic string) string {
 	}
 }
 
-// badPattern says what is wrong with a filter whose wildcards do not stand as they may (MQTT 5.0, 4.7.1).
+// badPattern says what is wrong with a filter that has wildcards: it is too deep, or they do not stand as they may (MQTT
+// 5.0, 4.7.1).
 func badPattern(filter string) string {
+	if n := strings.Count(filter, "/") + 1; n > pubsub.PatternLevelsMax {
+		return fmt.Sprintf("a pattern has at most %d levels, this one has %d", pubsub.PatternLevelsMax, n)
+	}
 	for level := range strings.SplitSeq(filter, "/") {
 		if len(level) > 1 && strings.ContainsAny(level, "+#") {
 			return `+ and # stand for whole levels, alone between slashes: not so in the level "` + level + `"`

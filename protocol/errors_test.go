@@ -37,6 +37,7 @@ func TestExplain(t *testing.T) {
 		{pubsub.ErrSnapshot, "subscribe", "a", "too_many: last brings too much: at most 10000 messages in all topics of a request"},
 		{pubsub.ErrTooManySubs, "subscribe", "a", "too_many: this connection has as many subscriptions as it may have"},
 		{pubsub.ErrTooManyTopics, "subscribe", "a", "too_many: the server holds as many topics as it may"},
+		{pubsub.ErrBadFilter, "subscribe", strings.Repeat("a/", 32) + "#", "bad_topic: a pattern has at most 32 levels, this one has 33"},
 		{pubsub.ErrFull, "publish", "a", "unavailable: the server keeps as many messages as it may, all of topics with subscribers"},
 		{pubsub.ErrNoRoom, "publish", "a", "unavailable: the topic's subscribers are not served yet: publish again shortly"},
 		{errors.New("of a broker"), "publish", "a", "unavailable: the message could not be published"},
