@@ -206,7 +206,7 @@ func (s *Shard) hurry(id uint32, u *subscriber, l uint32) {
 	if a, ok := s.asides.get(id, l); ok {
 		s.asides.set(id, l, aside{has: a.has})
 	}
-	if u.lag == 0 || len(s.lags.At(u.lag).waiting) == 0 {
+	if u.lag == 0 {
 		return
 	}
 	if x := s.lags.At(u.lag).markOf(l); x != nil {

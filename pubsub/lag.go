@@ -1,6 +1,10 @@
 package pubsub
 
-import "slices"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // lag is the side record of a subscriber that does not keep up, or that has yet to get what its subscription begins
 // with: which topics have news for it, and from where. It is bounded by the subscriber's topics, and for patterns by
@@ -76,23 +80,20 @@ func (s *Shard) normal(x mark) mark {
 	return x
 }
 
-// goneFirst puts the marks of topics that have expired in front, if that is to be done.
+// goneFirst puts the marks of topics that have expired in front, if that is to be done, and of those the ones of earlier
+// lives of a name first.
 func (s *Shard) goneFirst(g *lag) {
 	if !g.unsorted {
 		return
 	}
 	g.unsorted = false
-	marks := g.marks.items[g.marks.head:]
-	slices.SortStableFunc(marks, func(a, b mark) int {
-		switch x, y := s.locals.At(a.local).gone, s.locals.At(b.local).gone; {
-		case x == y:
-			return 0
-		case x:
-			return -1
-		default:
-			return 1
+	life := func(x mark) uint64 {
+		if lo := s.locals.At(x.local); lo.gone {
+			return lo.link.topic.born // rises from life to life
 		}
-	})
+		return math.MaxUint64
+	}
+	slices.SortStableFunc(g.marks.items[g.marks.head:], func(a, b mark) int { return cmp.Compare(life(a), life(b)) })
 }
 
 func (s *Shard) overrun(u *subscriber) {

@@ -63,8 +63,9 @@ func (s *Shard) endPattern(p uint32) {
 	}
 	h.generation.Add(1)
 	h.filtersMu.Unlock()
-	s.retired.push(p)
-	s.mailbox.wake()
+	if s.retired.push(p); s.retired.len() == 1 {
+		s.mailbox.wake()
+	}
 }
 
 // retireMax is how many topics a turn detaches from patterns that have ended.
@@ -210,10 +211,12 @@ func (s *Shard) endLocal(l uint32) {
 // or that to the most complete of the patterns that match. Were it for each to deliver, a message would come as often
 // as it is matched.
 func (s *Shard) deciding(id, l uint32) uint32 {
-	if h := s.findExact(id, l); h != 0 {
-		return h
-	}
 	best, lo := uint32(0), s.locals.At(l)
+	if !lo.empty() {
+		if h := s.findExact(id, l); h != 0 {
+			return h
+		}
+	}
 	if !s.subscribers.At(id).wild {
 		return 0
 	}

@@ -69,6 +69,9 @@ type Terms struct {
 // everyMantissas are the intervals of a decade, of which the first is 100 ms.
 var everyMantissas = [...]int{100, 150, 200, 250, 300, 400, 500, 600, 800}
 
+// everyMillisMax is the longest that a client may ask for, a day: it is not rounded above that.
+const everyMillisMax = 86_400_000
+
 // RoundEvery rounds an interval in milliseconds up to one that the server keeps: 10, 20 to 100 ms, then nine in each
 // decade. So the subscribers of a topic have at most some sixty different intervals between them, each of which costs
 // the topic a due time and an encoding, and those who have the same one are served together.
@@ -82,7 +85,7 @@ func RoundEvery(millis int) int {
 	for decade := 1; ; decade *= 10 {
 		for _, m := range everyMantissas {
 			if every := m * decade; every >= millis {
-				return every
+				return min(every, max(millis, everyMillisMax))
 			}
 		}
 	}

@@ -121,7 +121,7 @@ func (m *semantics) subscribe(p *party, r *Request) {
 	switch {
 	case errors.Is(err, ErrTooManySubs) && !again && len(p.has) >= m.hub.o.SubscriptionsMax,
 		errors.Is(err, ErrTooManyTopics) && !had && topics >= int64(m.hub.o.TopicsMax),
-		errors.Is(err, ErrSnapshot) && r.SnapshotMax > 0 && r.Last > 0:
+		errors.Is(err, ErrSnapshot) && r.SnapshotMax > 0 && r.Last > 0, errors.Is(err, ErrBusy) && Filter(r.Filter).Wild():
 		return
 	case err != nil:
 		m.t.Fatalf("step %d: subscribe %+v: %v", m.steps, r, err)

@@ -101,7 +101,7 @@ func (s *Shard) oweAll(id uint32, u *subscriber, all []mark) {
 		s.markBackAt(id, u, all[i], places)
 	}
 	for i := range all {
-		if all[i].full > 0 {
+		if all[i].full > 0 && len(s.lags.At(u.lag).waiting) > 0 {
 			s.hurry(id, u, all[i].local) // what it asked for comes at once
 		}
 		s.setAsideIfTimed(id, all[i].local)

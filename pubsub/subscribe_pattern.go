@@ -191,7 +191,7 @@ func (h *Hub) holdsSince(f Filter, since *Since) bool {
 		return false
 	}
 	for name, seq := range since.Seqs {
-		if seq < h.floor.Load() && h.lookup(name) == nil && f.Match(name) {
+		if seq != h.floor.Load() && h.lookup(name) == nil && f.Match(name) {
 			return false
 		}
 	}

@@ -159,7 +159,8 @@ func (s *Shard) stepPlain(w *walk, p *part, budget int) int {
 
 // stepOther is step for those of a pattern, those with an interval, and all others of a batch that was lapped.
 func (s *Shard) stepOther(w *walk, p *part, budget int) int {
-	ro := s.rolls.At(p.roll)
+	ro, lo := s.rolls.At(p.roll), s.locals.At(w.local)
+	rivals := !lo.empty() || len(lo.more().patterns) > 1
 	for ; w.next < p.end && budget > 0; w.next++ {
 		e := ro.entries[w.next]
 		if e.subscriber == 0 {
@@ -168,7 +169,7 @@ func (s *Shard) stepOther(w *walk, p *part, budget int) int {
 		budget--
 		u, exact := s.subscribers.At(e.subscriber), e.subscription()
 		if p.wild {
-			if u.count > 1 && w.deciding(s, e.subscriber, u, &budget) != e.subscription() {
+			if rivals && u.count > 1 && w.deciding(s, e.subscriber, u, &budget) != e.subscription() {
 				continue // it gets the message by another of its subscriptions
 			}
 			exact = 0
