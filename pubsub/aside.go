@@ -173,8 +173,14 @@ func (s *Shard) bounds(id uint32, u *subscriber, only uint32) (all []bound) {
 		}
 	}
 	if u.lag != 0 {
-		for _, x := range s.lags.At(u.lag).waiting {
+		g := s.lags.At(u.lag)
+		for _, x := range g.waiting {
 			add(x.local)
+		}
+		for _, x := range g.marks.items[g.marks.head:] {
+			if x.due > 0 {
+				add(x.local)
+			}
 		}
 	}
 	for l := range s.asides.of[id] {
@@ -224,14 +230,16 @@ func (s *Shard) oweHeldBack(id uint32, u *subscriber, l uint32) {
 	}
 	every := s.rolls.At(s.subscriptions.At(h).roll()).every
 	c := lo.cadence(every)
-	if a, _ := s.asides.get(id, l); every == 0 || c == nil || !c.dirty || a.has >= lo.cursor {
+	a, _ := s.asides.get(id, l)
+	if every == 0 || c == nil || !c.dirty || a.has >= lo.cursor {
 		return
 	}
 	t := lo.link.topic
-	x := mark{local: l, pos: lo.cursor - 1, due: c.due}
+	x := mark{local: l, due: c.due}
 	t.mu.Lock()
-	kept := x.pos >= t.ring.tail // else newer ones are in flight
-	if kept {
+	from := max(c.sent, a.has, t.ring.tail)
+	pos, kept := t.newestFor(s.sink.Client(u.owner), from, max(from, lo.cursor)) // else newer ones are in flight
+	if x.pos = pos; kept {
 		x.prev = t.ring.at(x.pos).prev
 	}
 	t.mu.Unlock()

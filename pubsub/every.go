@@ -8,7 +8,7 @@ type cadence struct {
 	dirty bool   // something came since; a timer is set
 	due   int64  // when the next message may go out, on the hub's Clock
 	batch uint64 // that began it
-	sent  uint64 // the position up to which messages went out, or were passed over
+	sent  uint64 // while dirty: the position from which messages are held back
 }
 
 const nanosPerMilli = 1_000_000
@@ -47,7 +47,7 @@ func (s *Shard) flush(l uint32, now int64) {
 	for i := range more.cadences {
 		if c := &more.cadences[i]; c.dirty && c.due <= now {
 			s.enlistTimed(w, lo, c.every, lo.cursor-1-c.sent)
-			c.dirty, c.due, c.sent = false, now+int64(c.every)*nanosPerMilli, lo.cursor
+			c.dirty, c.due = false, now+int64(c.every)*nanosPerMilli
 		}
 	}
 	s.start(w, lo, lo.cursor)
@@ -77,16 +77,19 @@ func (s *Shard) pass(lo *local, every uint32, now int64) (passed uint64, ok bool
 	case c == nil:
 		more := lo.own()
 		more.cadences = slices.DeleteFunc(more.cadences, func(c cadence) bool { return !c.dirty && c.due <= now })
-		more.cadences = append(more.cadences, cadence{every: every, due: next, batch: batch, sent: head})
+		more.cadences = append(more.cadences, cadence{every: every, due: next, batch: batch})
 		return head - 1 - lo.cursor, true
 	case c.batch == batch: // it has just begun, with another roll of this interval
 		return head - 1 - lo.cursor, true
 	case c.due <= now:
-		passed = head - 1 - c.sent
-		c.due, c.dirty, c.batch, c.sent = next, false, batch, head // a timer that is set will find nothing due, or the next one's
+		passed = head - 1 - lo.cursor
+		if c.dirty {
+			passed = head - 1 - c.sent
+		}
+		c.due, c.dirty, c.batch = next, false, batch // a timer that is set will find nothing due, or the next one's
 		return passed, true
 	case !c.dirty:
-		c.dirty = true
+		c.dirty, c.sent = true, lo.cursor
 		s.setTimer(timer{due: c.due, link: lo.link})
 	}
 	return 0, false

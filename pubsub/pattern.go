@@ -89,7 +89,7 @@ func (s *Shard) retire() {
 // attach makes the patterns known to a local that have come since it last looked.
 func (s *Shard) attach(l uint32, lo *local) {
 	generation := s.hub.generation.Load()
-	if lo.generation == generation || lo.gone {
+	if lo.generation == generation {
 		return
 	}
 	s.hub.filtersMu.RLock()
@@ -215,6 +215,15 @@ func (s *Shard) deciding(id, l uint32) uint32 {
 	if !lo.empty() {
 		if h := s.findExact(id, l); h != 0 {
 			return h
+		}
+	}
+	if lo.gone { // what its name has now decides
+		if t := s.hub.lookup(lo.link.topic.name); t != nil {
+			if now, ok := s.byTopic[t]; ok && now != l {
+				if h := s.findExact(id, now); h != 0 {
+					return h
+				}
+			}
 		}
 	}
 	if !s.subscribers.At(id).wild {

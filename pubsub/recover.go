@@ -53,7 +53,7 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 		return s.serveAll(u, x, limit, limitPrev, room)
 	case x.expired || x.pos < x.full && x.full <= limit:
 		return s.serveSnapshot(id, u, x, min(x.full, limit), every, room)
-	case every > 0 && coming: // a newer one is on its way to it
+	case every > 0 && coming && !s.withoutNewest(u, lo.walk): // a newer one is on its way to it
 		if x.due > 0 {
 			s.setAside(id, x.local, 0, x.due)
 		}
@@ -67,6 +67,12 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 		s.setAside(id, x.local, limit, s.hub.o.Clock()+int64(every)*nanosPerMilli)
 	}
 	return bytes, served
+}
+
+// withoutNewest says that a subscriber is excluded from a walk's newest message.
+func (s *Shard) withoutNewest(u *subscriber, w *walk) bool {
+	sp := s.spans.At(w.newest[u.kind])
+	return len(sp.holes()) > 0 && s.leftOut(u, &sp.piece)
 }
 
 // servable says whether a member's own interval has passed; else it sets the mark's due. The others' interval goes on
