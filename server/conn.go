@@ -214,13 +214,19 @@ func (w *worker) drained(c *poller.Conn) {
 // walked.
 func (w *worker) closed(c *poller.Conn) {
 	w.countClose(c, ws.AbnormalClosure)
-	if id := c.User[userSubscriber]; id != 0 {
-		w.shard.Remove(pubsub.SubscriberID(id))
-	}
+	w.endSubscriptions(c)
 	if c.Flags&flagFragments != 0 {
 		w.held -= w.heldBy(c)
 		w.endpoints[c.Handle()].Release()
 		w.dropEndpoint(c)
 	}
 	w.dismiss(c)
+}
+
+// endSubscriptions takes back all that a connection is subscribed to. Not within a turn, which walks the lists.
+func (w *worker) endSubscriptions(c *poller.Conn) {
+	if id := c.User[userSubscriber]; id != 0 {
+		w.shard.Remove(pubsub.SubscriberID(id))
+		c.User[userSubscriber] = 0
+	}
 }

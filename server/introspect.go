@@ -117,6 +117,7 @@ func (b *backend) Client(ctx context.Context, id string) (admin.ClientDetail, er
 func (b *backend) Kick(ctx context.Context, id string) error {
 	_, err := withClient(ctx, b, id, func(w *worker, c *poller.Conn) struct{} {
 		w.close(c, ws.Kicked, "kicked by an operator")
+		w.endSubscriptions(c) // now, not when the client has answered the close, if ever it does
 		return struct{}{}
 	})
 	if err == nil {

@@ -271,6 +271,19 @@ func TestKick(t *testing.T) {
 	r.awaitMetricIs(`megawire_websocket_closes_total{code="4003"}`, 1)
 	w.check(t)
 
+	silent := r.dial("/ws") // does not read, so it does not answer the close
+	id = silent.subscribe("b")
+	r.dial("/ws").subscribe("b")
+	var topic topicView
+	if r.look("/v1/topics/b", &topic); topic.Subscribers != 2 {
+		t.Fatalf("before: %+v", topic)
+	}
+	r.call(http.MethodDelete, "/v1/clients/"+id, nil)
+	if r.look("/v1/topics/b", &topic); topic.Subscribers != 1 {
+		t.Errorf("a client that was kicked is still a subscriber: %+v", topic)
+	}
+	silent.closed(4003)
+
 	raw := r.dial("/raw/lone")
 	list := r.clientPages(10, "filter=lone")
 	if len(list) != 1 || r.call(http.MethodDelete, "/v1/clients/"+list[0].Client, nil) != http.StatusOK {
