@@ -233,10 +233,11 @@ func TestKilledAndResumed(t *testing.T) {
 				}
 				one := s.sets(false, asks...)
 				rnd := rand.New(rand.NewPCG(uint64(i), 3))
-				next := 1 + rnd.IntN(60)
+				next, lives := 1+rnd.IntN(60), 2+rnd.IntN(4)
 				one.after = func() {
-					if next--; next == 0 && len(one.ends) > 0 {
+					if next--; next == 0 && lives > 0 && len(one.ends) > 0 {
 						next = 1 + rnd.IntN(200)
+						lives--
 						killed++
 						one.m.cut()
 						one.resume()

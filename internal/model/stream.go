@@ -86,6 +86,9 @@ func (c *Client) move(r *reading, m *Message) error {
 
 // merged leaves out what stands there twice.
 func merged(places []place) (some []place) {
+	if len(places) < 2 {
+		return places
+	}
 	seen := make(map[place]bool)
 	for _, p := range places {
 		if !seen[p] {
