@@ -17,8 +17,8 @@ func (h *Hub) lookup(name string) *topic {
 	return t
 }
 
-// isBack says that there is a topic of that name, with messages.
-func (h *Hub) isBack(name string) bool {
+// holds says that there is a topic of that name, with messages.
+func (h *Hub) holds(name string) bool {
 	t := h.lookup(name)
 	return t != nil && t.filled.Load()
 }

@@ -58,7 +58,7 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 			s.setAside(id, x.local, 0, x.due)
 		}
 		return 0, served
-	case lo.gone && s.hub.isBack(lo.link.topic.name):
+	case lo.gone && s.hub.holds(lo.link.topic.name):
 		return 0, served // its name has newer ones
 	case every > 0 && !s.servable(id, x):
 		return 0, later

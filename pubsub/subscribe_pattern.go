@@ -187,11 +187,12 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 
 // holdsSince says that no topic has gone that could have had messages since.
 func (h *Hub) holdsSince(f Filter, since *Since) bool {
-	if gone := h.goneTS.Load(); gone > 0 && since.TS <= gone {
+	gone := h.goneTS.Load() // 0 if no topic with messages ever went
+	if gone > 0 && since.TS <= gone {
 		return false
 	}
 	for name, seq := range since.Seqs {
-		if seq != h.floor.Load() && h.lookup(name) == nil && f.Match(name) {
+		if unknown := seq > 0 || gone > 0; unknown && seq != h.floor.Load() && !h.holds(name) && f.Match(name) {
 			return false
 		}
 	}
