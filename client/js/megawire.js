@@ -15,7 +15,7 @@
  */
 
 import { Link } from './link.js';
-import { Positions } from './positions.js';
+import { overlap, Positions } from './positions.js';
 import { asBody, parse, webSocketURL } from './wire.js';
 
 const SUBPROTOCOL = 'megawire.v1'; // RFC 6455 §1.9: a server of this protocol confirms it
@@ -84,13 +84,15 @@ export class Megawire extends EventTarget {
   #timer; // of the next attempt
   #end = null; // why there will be no other
 
-  // Requests in the order of their making: { id, op, frame, ok(reply), fail(error), once, own, subscription }.
+  // Requests in the order of their making: { id, op, frame, ok(reply), fail(error), once, own, filter,
+  // subscription }.
   #lastId = 0;
   #inFlight = new Map(); // by id
   #inFlightChars = 0;
   #waiting = [];
   #waitingChars = 0;
   #renewing = 0; // renewals that are not answered; until then the application's requests wait
+  #postponed = new Set(); // filters whose renewal the server has refused for the moment
   #renewalCharsMax = RENEWAL_CHARS_MAX;
 
   #positions = new Positions((subscriptions, type, detail) => this.#hand(subscriptions, type, detail));
@@ -135,6 +137,7 @@ export class Megawire extends EventTarget {
     const asked = { filter: terms.topic, terms, listener: asListener(listener) };
     return this.#request('subscribe', { topics: [terms] }, {
       signal,
+      filter: terms.topic,
       subscription: asked,
       abandoned: () => {
         asked.listener = null;
@@ -165,9 +168,10 @@ export class Megawire extends EventTarget {
     for (const request of [...this.#inFlight.values(), ...this.#waiting]) silence(request.subscription);
     return this.#request('unsubscribe', { topics: [filter] }, {
       signal,
+      filter,
       done: (reply) => {
         const result = only(reply.topics);
-        this.#positions.forget(filter);
+        this.#forget(filter);
         return result;
       },
     });
@@ -269,6 +273,7 @@ export class Megawire extends EventTarget {
       this.#renewalCharsMax = Math.max(RENEWAL_CHARS_MIN, this.#renewalCharsMax / 2);
     }
     this.#renewing = 0;
+    this.#postponed.clear();
     this.#link = null;
     this.#positions.disconnected();
     const lost = [...this.#inFlight.values()].filter((request) => !request.own);
@@ -323,7 +328,7 @@ export class Megawire extends EventTarget {
 
   // --- Requests ---
 
-  #request(op, fields, { signal, once = false, subscription, abandoned, done }) {
+  #request(op, fields, { signal, once = false, filter, subscription, abandoned, done }) {
     return new Promise((resolve, reject) => {
       if (this.#end) throw this.#end;
       signal?.throwIfAborted();
@@ -331,10 +336,12 @@ export class Megawire extends EventTarget {
         if (this.#waiting.includes(request)) this.#wait(this.#waiting.filter((other) => other !== request));
         else abandoned?.();
         reject(signal.reason);
+        this.#send(); // what it may have held up
       };
       const settled = () => signal?.removeEventListener('abort', abort);
       const request = this.#made(op, fields, {
         once,
+        filter,
         subscription,
         ok: (reply) => {
           settled();
@@ -372,8 +379,9 @@ export class Megawire extends EventTarget {
 
   #send() {
     while (this.#state === 'connected' && this.#waiting.length > 0) {
-      const [{ own, op, frame: { length } }] = this.#waiting;
+      const [{ own, op, filter, frame: { length } }] = this.#waiting;
       if (this.#renewing > 0 && !own && op !== 'auth') return;
+      if (op === 'subscribe' && !own && this.#holdsUp(filter)) return;
       const full = this.#inFlight.size >= REQUESTS_IN_FLIGHT_MAX || this.#inFlightChars + length > REQUEST_CHARS_MAX;
       if (full && this.#inFlight.size > 0) return;
       const request = this.#waiting.shift();
@@ -424,12 +432,12 @@ export class Megawire extends EventTarget {
   }
 
   /** Asks for subscriptions ahead of what waits. */
-  #renewFirst(batch) {
+  #renewFirst(batch, tries) {
     this.#renewing++;
-    this.#wait([this.#renewal(batch), ...this.#waiting]);
+    this.#wait([this.#renewal(batch, tries), ...this.#waiting]);
   }
 
-  #renewal(batch) {
+  #renewal(batch, tries = 0) {
     const link = this.#link;
     return this.#made('subscribe', { topics: batch.map(({ terms }) => terms) }, {
       own: true,
@@ -438,27 +446,29 @@ export class Megawire extends EventTarget {
           link.drop(PROTOCOL_BROKEN);
           return;
         }
-        // Where news of too many topics came since, a pattern is asked for without its place.
-        const tooMuch = ({ subscription: { wild }, terms: { since } }, i) => (
-          wild && since !== undefined && topics[i].error === 'too_many');
-        const again = batch.filter(tooMuch);
         this.#renewing--;
-        if (again.length > 0) {
-          this.#renewFirst(again.map(({ subscription, terms }) => ({ subscription, terms: { ...terms, since: undefined } })));
+        const results = batch.map((entry, i) => ({ ...entry, result: topics[i] }));
+        const busy = results.filter(({ result }) => isTemporary(result.error));
+        this.#postpone(link, busy, tries, Math.max(0, ...busy.map(({ result }) => result.retry_after ?? 0)));
+        // Where news of too many topics came since, a pattern is asked for without its place.
+        const tooMuch = results.filter(({ subscription: { wild }, terms: { since }, result }) => (
+          wild && since !== undefined && result.error === 'too_many'));
+        const placeless = tooMuch.map(({ subscription, terms }) => (
+          { subscription, terms: { ...terms, since: undefined } }));
+        if (placeless.length > 0) this.#renewFirst(placeless, tries);
+        for (const answered of results) {
+          if (busy.includes(answered) || tooMuch.includes(answered)) continue;
+          const { subscription, terms, result } = answered;
+          this.#postponed.delete(subscription.filter);
+          if (result.error) this.#dropped({ topic: subscription.filter, code: result.error, message: result.message });
+          else this.#positions.begins(subscription, terms, result, true);
         }
-        batch.forEach((entry, i) => {
-          if (again.includes(entry)) return;
-          const { subscription, terms } = entry;
-          const { error: code, message } = topics[i];
-          if (code) this.#dropped({ topic: subscription.filter, code, message });
-          else this.#positions.begins(subscription, terms, topics[i], true);
-        });
       },
       fail: ({ code, message, retryAfter = 0 }) => {
-        if (code === 'rate_limited' || code === 'unavailable') {
+        if (isTemporary(code)) {
           link.later(() => {
             this.#renewing--;
-            this.#renewFirst(batch);
+            this.#renewFirst(batch, tries);
             this.#send();
           }, Math.max(retryAfter, this.#options.backoffBaseMs));
           return;
@@ -467,6 +477,31 @@ export class Megawire extends EventTarget {
         for (const { terms } of batch) this.#dropped({ topic: terms.topic, code, message });
       },
     });
+  }
+
+  /** Asks again after a pause, which grows, for what the server has no time to renew. Requests go on meanwhile. */
+  #postpone(link, entries, tries, retryAfter) {
+    if (entries.length === 0) return;
+    for (const { subscription: { filter } } of entries) this.#postponed.add(filter);
+    const { backoffBaseMs, backoffCapMs } = this.#options;
+    const leastMs = Math.min(Math.max(retryAfter, backoffBaseMs), RECONNECT_AFTER_MAX_MS);
+    link.later(() => {
+      for (const { op, filter } of [...this.#inFlight.values(), ...this.#waiting]) {
+        if (op === 'unsubscribe') this.#postponed.delete(filter);
+      }
+      const still = entries.filter(({ subscription: { filter } }) => this.#postponed.has(filter));
+      const again = still.map(({ subscription, terms }) => ({
+        subscription,
+        terms: terms.since ? this.#positions.resumed(subscription, this.#renewalCharsMax / 2) : terms,
+      }));
+      if (again.length > 0) this.#renewFirst(again, tries + 1);
+      this.#send();
+    }, leastMs + Math.random() * Math.min(backoffCapMs, backoffBaseMs * 2 ** tries));
+  }
+
+  /** Whether a subscribe has to wait: what it brings could come ahead of what a postponed renewal is owed. */
+  #holdsUp(filter) {
+    return [...this.#postponed].some((postponed) => overlap(postponed, String(filter)));
   }
 
   // --- What the server says ---
@@ -512,12 +547,20 @@ export class Megawire extends EventTarget {
     this.#tell(type, detail);
   }
 
+  #forget(filter) {
+    this.#postponed.delete(filter);
+    this.#positions.forget(filter);
+  }
+
   /** The server has ended a subscription, or does not renew it. */
   #dropped({ topic, code, message }) {
-    this.#positions.forget(topic);
+    this.#forget(topic);
     this.#tell('unsubscribed', { topic, code, message });
   }
 }
+
+/** Whether what was refused with this code may succeed later as it is. */
+const isTemporary = (code) => code === 'rate_limited' || code === 'unavailable';
 
 /** The result of a request that was about one filter. */
 function only([result]) {

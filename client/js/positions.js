@@ -13,6 +13,11 @@ const RESUME_MARGIN_MS = 2000;
  * A subscription is { filter, terms, listener } and what is noted of it here: wild; all, every message is owed; epoch;
  * from, the server's time since when those topics of a pattern are owed that nothing came of yet, while it is known.
  *
+ * One that waits for its renewal after a lost connection has left, the newest timestamp before the loss. Others may
+ * be renewed earlier: what comes by them is handed to it too, and says nothing of where it left. What it will not get
+ * because of that, since it would come too late, it is told at once; blurred says that it was told so of topics that
+ * nobody knew.
+ *
  * A position is { seq, ts, counting, owed, lax, replay, connection } and who wants the topic. counting: what follows
  * seq is owed; otherwise counting starts with whatever comes first. owed: what is missing up to there was never
  * promised; lax: nor what is missing before the next message, since messages were passed over up to now. replay: { filter, seq },
@@ -36,6 +41,7 @@ export class Positions {
   disconnected() {
     this.#connection++;
     for (const position of this.#topics.values()) position.counting = true;
+    for (const subscription of this.subscriptions.values()) subscription.left ??= this.#newest;
   }
 
   /** A message came. */
@@ -47,10 +53,13 @@ export class Positions {
       return;
     }
     this.#skipped(topic, position, prev);
+    this.#overtakes(topic, position, prev);
     this.#advance(position, seq);
     position.ts = ts;
     this.#newest = Math.max(this.#newest, ts);
-    for (const subscription of position.subscriptions) subscription.from ??= Math.max(0, ts - RESUME_MARGIN_MS);
+    for (const subscription of position.subscriptions) {
+      if (subscription.left === undefined) subscription.from ??= Math.max(0, ts - RESUME_MARGIN_MS);
+    }
     this.#hand(position.subscriptions, 'message', message);
   }
 
@@ -70,6 +79,27 @@ export class Positions {
 
   #advance(position, seq) {
     Object.assign(position, { seq, counting: true, owed: 0, lax: false, replay: null, connection: this.#connection });
+  }
+
+  /** Tells those that wait for their renewal what would come behind a message after prev, and so will not come. */
+  #overtakes(topic, { counting, seq, replay, subscriptions }, prev) {
+    const waiting = subscriptions.filter(({ left, all }) => left !== undefined && all);
+    const standing = subscriptions.filter(({ left, all }) => left === undefined && all);
+    for (const subscription of waiting) {
+      const { filter, from, blurred } = subscription;
+      const brought = standing.some((other) => other.from <= from); // all that it is owed, by another
+      if (!counting && prev > 0 && !brought && !blurred) {
+        subscription.blurred = true;
+        this.#anew(subscription);
+      } else if (counting && replay?.filter === filter && replay.seq < seq) {
+        this.#hand([subscription], 'gap', { topic, from: replay.seq + 1, to: seq, reason: 'reconnect' });
+      }
+    }
+  }
+
+  /** Tells that nobody knows how much is missing. */
+  #anew(subscription) {
+    this.#hand([subscription], 'gap', { topic: subscription.filter, from: 0, to: 0, reason: 'reconnect' });
   }
 
   /** Hands what has come before, up to seq, to the subscription that has asked for it. */
@@ -97,8 +127,11 @@ export class Positions {
     const { last = 0, since, mode, every } = terms;
     const anew = since !== undefined && (since.epoch !== result.epoch || since.seq > result.seq);
     const unplaced = renewal && since === undefined; // there was no place to ask for, or it was too much for the server
+    const told = renewal && anew && since.epoch !== result.epoch && subscription.epoch === result.epoch; // by #waitAnew
     const known = unplaced ? undefined : this.subscriptions.get(filter)?.from;
     Object.assign(subscription, {
+      left: undefined,
+      blurred: false,
       wild: isPattern(filter),
       all: !(result.every ?? every) && (result.mode ?? mode) !== 'latest',
       epoch: result.epoch,
@@ -113,8 +146,19 @@ export class Positions {
     if (subscription.wild) this.#beginsPattern(filter, terms, { forget, replays });
     else this.#beginsTopic(filter, terms, result.seq, { anew, forget, replays });
     // Nobody knows how much was missed then.
-    if ((anew || unplaced) && subscription.all) {
-      this.#hand([subscription], 'gap', { topic: filter, from: 0, to: 0, reason: 'reconnect' });
+    if ((anew || unplaced) && subscription.all && !told) this.#anew(subscription);
+    if (anew && renewal) this.#waitAnew(result.epoch);
+  }
+
+  /** Has those that still wait for their renewal begin in the epoch that the server counts in now. */
+  #waitAnew(epoch) {
+    for (const subscription of this.subscriptions.values()) {
+      const { filter, wild, all, left } = subscription;
+      if (left === undefined || subscription.epoch === epoch) continue;
+      Object.assign(subscription, { epoch, from: 0, left: 0 });
+      if (wild) this.#forgetOld(filter);
+      else Object.assign(this.#at(filter), { seq: 0, counting: false, owed: 0, replay: null });
+      if (all) this.#anew(subscription);
     }
   }
 
@@ -122,13 +166,22 @@ export class Positions {
     for (const [topic, position] of this.#topics) {
       if (!matches(filter, topic)) continue;
       if (replays) position.replay = { filter, seq: last > 0 ? position.seq - last : seqs[topic] ?? 0 };
-      const old = position.connection !== this.#connection && !this.subscriptions.has(topic);
-      if (forget && old) this.#topics.delete(topic);
     }
-    if (forget) return;
+    if (forget) {
+      this.#forgetOld(filter);
+      return;
+    }
     for (const [topic, seq] of Object.entries(seqs)) {
       const position = this.#at(topic);
       if (!position.counting) Object.assign(position, { seq, counting: true, connection: this.#connection - 1 });
+    }
+  }
+
+  /** Forgets the topics of a pattern that were not heard of on this connection. */
+  #forgetOld(filter) {
+    for (const [topic, { connection }] of this.#topics) {
+      if (connection === this.#connection || this.subscriptions.has(topic)) continue;
+      if (matches(filter, topic)) this.#topics.delete(topic);
     }
   }
 
@@ -147,11 +200,11 @@ export class Positions {
 
   /** Where to go on with a filter, for `since`; undefined where nobody knows. */
   place(filter, charsMax) {
-    const { wild, epoch, from } = this.subscriptions.get(filter) ?? {};
+    const { wild, epoch, from, left: newest = this.#newest } = this.subscriptions.get(filter) ?? {};
     if (wild === undefined) return undefined;
     if (!wild) return { epoch, seq: goesOn(filter, this.#at(filter)) };
-    if (from === undefined && this.#newest === 0) return undefined;
-    const recent = Math.max(0, this.#newest - RESUME_MARGIN_MS);
+    if (from === undefined && newest === 0) return undefined;
+    const recent = Math.max(0, newest - RESUME_MARGIN_MS);
     const { seqs, complete } = this.#seqs(filter, charsMax);
     return { epoch, ts: complete ? from ?? recent : Math.max(from ?? 0, recent), seqs };
   }
@@ -235,3 +288,6 @@ export function matches(filter, topic) {
   }
   return wanted.length === levels.length;
 }
+
+/** Whether two filters may have a topic in common; of two patterns nobody looks closely. */
+export const overlap = (a, b) => (isPattern(a) && isPattern(b)) || matches(a, b) || matches(b, a);

@@ -115,3 +115,21 @@ export const message = (topic, seq, more) => ({ topic, seq, ...more, ts: 100_000
 
 /** Lines without the indentation of the source. */
 export const lines = (text) => text.trim().split('\n').map((line) => line.trim()).join('\n');
+
+/** Subscribes and reads the ack away. */
+export async function subscribed(client, terms, ...results) {
+  const answer = client.mw.subscribe(terms);
+  await settle();
+  const request = await client.sockets.at(-1).ack(...results);
+  await answer;
+  return request;
+}
+
+/** Breaks the connection and makes the next one; returns it with what the client asks for. */
+export async function reconnected(client) {
+  await client.sockets.at(-1).hangUp();
+  await client.tick(30_000);
+  const socket = await client.connected();
+  assert.match(client.events(), /disconnected.*\nconnecting\nconnected$/);
+  return socket;
+}

@@ -23,6 +23,7 @@ function dice(seed) {
 class Server {
   epoch = 1;
   ts = 1000;
+  busy = true; // has no time for some renewals
   topics = new Map(TOPICS.map((name) => [name, { head: 0, kept: [] }]));
   filters = new Map(); // of the connection
   out = []; // frames on their way
@@ -46,13 +47,21 @@ class Server {
     for (const topic of this.topics.values()) Object.assign(topic, { head: 0, kept: [] });
   }
 
-  answer({ id, topics }) {
+  answer({ op, id, topics }) {
+    if (op === 'ping') {
+      this.out.push({ op: 'pong' });
+      return;
+    }
     const results = [];
     const brought = new Map(); // a topic comes once, whatever number of filters asks for it
     for (const asked of topics) {
       const filter = asked.topic;
       const result = { topic: filter };
       results.push(result);
+      if (asked.since && this.busy && this.roll(3) === 0) {
+        Object.assign(result, { error: 'unavailable', message: 'again in a second' });
+        continue;
+      }
       result.epoch = String(this.epoch);
       result.heads = Object.fromEntries([...this.topics].map(([name, { head }]) => [name, head])); // for the judge
       if (this.topics.has(filter)) result.seq = this.topics.get(filter).head;
@@ -157,6 +166,7 @@ async function play(t, seed, restarts) {
       await socket.hangUp();
       socket = null;
     },
+    wait: () => socket && client.tick(500),
     connect: async () => {
       if (socket) return;
       await client.tick(30_000);
@@ -165,8 +175,10 @@ async function play(t, seed, restarts) {
   };
   const kinds = Object.values(steps);
   for (let i = 0; i < 400 && faults.length === 0; i++) await kinds[roll(kinds.length)]();
+  server.busy = false;
   for (let i = 0; i < 5; i++) { // to the end
     await steps.connect();
+    await client.tick(20_000); // what was postponed
     listen();
     while (server.out.length > 0) await socket.say(server.out.shift());
   }

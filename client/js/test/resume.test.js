@@ -1,27 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { lines, message, settle, start } from './fake.js';
+import { lines, message, reconnected, start, subscribed } from './fake.js';
 
 const gap = (topic, from, to, reason = 'slow') => ({ op: 'gap', topic, from, to, reason });
-
-/** Subscribes and reads the ack away. */
-async function subscribed(client, terms, ...results) {
-  const answer = client.mw.subscribe(terms);
-  await settle();
-  const request = await client.sockets.at(-1).ack(...results);
-  await answer;
-  return request;
-}
-
-/** Breaks the connection and makes the next one; returns it with what the client asks for. */
-async function reconnected(client) {
-  await client.sockets.at(-1).hangUp();
-  await client.tick(30_000);
-  const socket = await client.connected();
-  assert.match(client.events(), /disconnected.*\nconnecting\nconnected$/);
-  return socket;
-}
 
 for (const [name, frames, want] of [
   ['consecutive numbers have no gap', [message('a', 7), message('a', 8)], 'a 7 7\na 8 8'],
