@@ -202,6 +202,9 @@ func (s *Shard) endLocal(l uint32) {
 		s.detach(l, lo.more().patterns[0].pattern)
 	}
 	s.forgetAsides(l)
+	if lo.gone {
+		s.lost--
+	}
 	lo.link.topic.unlink(lo.link, s.hub.o.Wall())
 	delete(s.byTopic, lo.link.topic)
 	s.locals.Free(l)

@@ -1,6 +1,9 @@
 package pubsub
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // fate is what becomes of a mark once the ring has been asked.
 type fate uint8
@@ -17,6 +20,9 @@ func (s *Shard) recover(id uint32, u *subscriber) {
 	s.goneFirst(g)
 	for room := writeBytesMax; room > 0 && u.notes < notesMax && g.marks.len() > 0; {
 		x := g.marks.pop()
+		if s.lost > 0 && len(g.waiting) > 0 {
+			s.forgetEarlier(id, g, x.local)
+		}
 		bytes, next := s.serve(id, u, &x, room)
 		room -= bytes
 		switch next {
@@ -33,6 +39,19 @@ func (s *Shard) recover(id uint32, u *subscriber) {
 			s.setTimer(timer{due: x.due, subscriber: id})
 		}
 	}
+}
+
+// forgetEarlier takes back what waits of earlier lives of a topic's name: it is about to be passed by newer ones.
+func (s *Shard) forgetEarlier(id uint32, g *lag, l uint32) {
+	t := s.locals.At(l).link.topic
+	g.waiting = slices.DeleteFunc(g.waiting, func(x mark) bool {
+		lo := s.locals.At(x.local)
+		earlier := lo.gone && lo.link.topic.name == t.name && lo.link.topic.born < t.born
+		if earlier {
+			s.unmarked(id, g, x.local)
+		}
+		return earlier
+	})
 }
 
 // serve notes what the ring has of a mark and moves it on.

@@ -48,6 +48,7 @@ type Shard struct {
 	walks     fifo[*walk]  // begun and not done, the first under way
 	walksFree []*walk      // for reuse
 	queue     fifo[uint32] // subscribers with something to write
+	lost      int          // locals whose topic has expired, and of which somebody is still owed something
 	recent    uint32       // of the locals that know patterns the one with the latest news
 	timers    timers       // what is due later, for subscribers with an interval
 	asides    asides       // those who do not go with the others of their interval

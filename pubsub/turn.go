@@ -101,6 +101,7 @@ func (s *Shard) take(k *link) {
 func (s *Shard) lose(l uint32) {
 	lo := s.locals.At(l)
 	lo.gone = true
+	s.lost++
 	for i, more := 0, lo.more(); i < len(more.cadences); i++ {
 		more.cadences[i].due = 0
 	}

@@ -274,7 +274,7 @@ func (s *fakeSink) settled() {
 	for what, n := range map[string]int{
 		"subscribers": h.subscribers.Len(), "subscriptions": h.subscriptions.Len(), "rolls": h.rolls.Len(),
 		"locals": h.locals.Len(), "topics": len(h.byTopic), "patterns": h.patterns.Len(), "filters": len(h.byFilter),
-		"crowds": len(h.crowded), "lags": h.lags.Len(), "recent": int(h.recent), "asides": h.asides.len + len(h.asides.of),
+		"crowds": len(h.crowded), "lags": h.lags.Len(), "recent": int(h.recent), "lost": h.lost, "asides": h.asides.len + len(h.asides.of),
 	} {
 		if n != 0 {
 			s.w.t.Fatalf("left behind: %d %s", n, what)
