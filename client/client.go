@@ -33,11 +33,15 @@ type Client struct {
 	mu      sync.Mutex
 	link    *link          // nil while there is no connection ready for requests
 	current *link          // the connection, ready or not
-	changed chan struct{}  // closed, and replaced, when link or end changes
+	changed chan struct{}  // closed, and replaced, when link, end or postponed changes
 	end     error          // set once, when the client will not connect again
 	wanted  map[string]Sub // what is asked for again after a reconnect, by filter
 	order   []string       // the keys of wanted, oldest first
 	lastID  uint64
+
+	// Of those wanted: which the server has refused to renew for the moment.
+	postponed  map[string]bool // by filter: whether it is being asked for again
+	retryAfter time.Duration   // how long the server wants to be left alone with them
 }
 
 // Dial connects to url (ws:, wss:, http: or https:, path included) and returns once the
@@ -57,6 +61,7 @@ func Dial(ctx context.Context, url string, options Options) (*Client, error) {
 		changed:   make(chan struct{}),
 		positions: newPositions(TopicsTrackedMax),
 		wanted:    make(map[string]Sub),
+		postponed: make(map[string]bool),
 	}
 	c.requestBytes.Store(RequestBytesMax)
 	l, err := c.dial(ctx)
@@ -239,20 +244,30 @@ func (c *Client) setLink(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.link = l
+	if l == nil {
+		clear(c.postponed) // the next connection renews all
+		c.retryAfter = 0
+	}
+	c.signal()
+}
+
+// signal wakes those that wait in ready. The caller holds mu.
+func (c *Client) signal() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
-// ready returns the connection once one takes requests, waiting until ctx ends.
-func (c *Client) ready(ctx context.Context) (*link, error) {
+// ready returns the connection once one takes a request, about subs if it is a list of filters, waiting until ctx ends.
+func (c *Client) ready(ctx context.Context, op string, subs []Sub) (*link, error) {
 	for {
 		c.mu.Lock()
 		l, changed, end := c.link, c.changed, c.end
+		held := c.held(op, subs)
 		c.mu.Unlock()
 		switch {
 		case end != nil:
 			return nil, end
-		case l != nil:
+		case l != nil && !held:
 			return l, nil
 		}
 		select {

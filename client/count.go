@@ -24,7 +24,11 @@ func (ps *positions) acked(sub *Sub, a *ack) (begun start, anew bool, after uint
 	defer ps.mu.Unlock()
 	if isPattern(sub.Filter) {
 		begun = startOf(sub, a)
-		anew = ps.ackedPattern(sub, a, &begun)
+		s := ps.scopes[sub.Filter]
+		blurred := s != nil && s.blurred && !a.latest
+		if anew = ps.ackedPattern(sub, a, &begun); !anew && blurred {
+			return begun, true, 0
+		}
 		return begun, anew, uint64(ps.scopes[sub.Filter].from)
 	}
 	since := sub.since()
@@ -92,12 +96,13 @@ func (ps *positions) ackedPattern(sub *Sub, a *ack, begun *start) (anew bool) {
 	s = ps.scopes[sub.Filter]
 	before := *s
 	s.link, s.latest = ps.link, a.latest
+	s.away, s.left, s.blurred = false, 0, false
 	if sub.Last > 0 {
 		ps.reachBack(sub)
 	}
 	if before.epoch == a.epoch {
 		// Another connection, and no place to ask for: what came between is not known.
-		return known && before.link != ps.link && !before.dated && ps.newest == 0
+		return known && before.link != ps.link && !before.dated && ps.newestOf(&before) == 0
 	}
 	ps.forsake(sub.Filter, a.epoch)
 	s.epoch, s.from, s.dated = a.epoch, 0, true // of each topic the newest comes, and not one may be seen
@@ -159,6 +164,7 @@ func (ps *positions) saw(topic string, seq, prev uint64, ts int64) (epoch string
 		p = &position{epoch: ps.epochOf(topic)}
 		ps.add(topic, p)
 		ps.date(topic, ts)
+		ps.blur(topic, prev)
 	case p.first(ps.link): // where counting starts, wherever that is
 	case seq <= p.seq:
 		return p.epoch, false, hole{}
@@ -181,6 +187,7 @@ func (ps *positions) lost(topic string, from, to uint64) (epoch string, news, be
 	case !known:
 		p = &position{epoch: ps.epochOf(topic), ts: ps.newest}
 		ps.add(topic, p)
+		ps.blur(topic, from-1)
 	case p.first(ps.link):
 	default:
 		before = ps.missing(topic, p, from-1)
@@ -242,4 +249,27 @@ func (ps *positions) epochOf(topic string) string {
 		}
 	}
 	return ""
+}
+
+// blur notes which patterns, of those that wait for their renewal, are owed what was published of a new topic up to prev
+// and will not have it: others that stand do not bring as much, and what comes later comes behind a newer message.
+func (ps *positions) blur(topic string, prev uint64) {
+	if prev == 0 {
+		return
+	}
+	for f, s := range ps.scopes {
+		if s.away && !s.latest && matches(f, topic) && !ps.brings(topic, s) {
+			s.blurred = true
+		}
+	}
+}
+
+// brings reports whether some pattern that stands has all of a topic that one which waits is owed.
+func (ps *positions) brings(topic string, waiting *scope) bool {
+	for f, s := range ps.scopes {
+		if !s.away && !s.latest && s.dated && waiting.dated && s.from <= waiting.from && matches(f, topic) {
+			return true
+		}
+	}
+	return false
 }

@@ -236,6 +236,7 @@ func (l *link) missed(topic, epoch string, h hole) bool {
 }
 
 func (l *link) unsubscribed(filter string, why error, raw []byte) bool {
+	l.client.unpostpone(filter)
 	l.client.unwant(filter)
 	l.client.forget(filter)
 	return l.client.emit(Event{Kind: Unsubscribed, Topic: filter, Err: why, Raw: raw})

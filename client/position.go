@@ -35,6 +35,12 @@ type scope struct {
 	dated  bool  // from is known
 	latest bool  // its terms let messages be passed over
 	link   uint64
+
+	// From a lost connection to the renewal. Others may be renewed earlier, and what comes by them says nothing of the
+	// place of this one.
+	away    bool
+	left    int64 // positions.newest before the loss
+	blurred bool  // a topic came by them that nobody knew: what this one is owed of it before comes too late
 }
 
 // positions says how far somebody has come in all that is subscribed to. A client has two: one of what came from the
@@ -58,6 +64,19 @@ func (ps *positions) disconnected() {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.link++
+	for _, s := range ps.scopes {
+		if !s.away {
+			s.away, s.left = true, ps.newest
+		}
+	}
+}
+
+// newestOf is the newest timestamp that says how far a pattern has come.
+func (ps *positions) newestOf(s *scope) int64 {
+	if s.away {
+		return s.left
+	}
+	return ps.newest
 }
 
 // place is where to go on with a filter; ok is false where nobody knows. Of a pattern at most so many topics are named,
@@ -74,10 +93,10 @@ func (ps *positions) place(filter string, topicsMax, bytesMax int) (at Position,
 		return Position{Epoch: p.epoch, Seq: p.seq}, true
 	}
 	s := ps.scopes[filter]
-	if s == nil || s.epoch == "" || !s.dated && ps.newest == 0 {
+	if s == nil || s.epoch == "" || !s.dated && ps.newestOf(s) == 0 {
 		return Position{}, false
 	}
-	recent := max(0, ps.newest-resumeMarginMillis)
+	recent := max(0, ps.newestOf(s)-resumeMarginMillis)
 	at = Position{Epoch: s.epoch, TS: s.from}
 	if !s.dated {
 		at.TS = recent
@@ -197,7 +216,7 @@ func (ps *positions) add(topic string, p *position) {
 // the server's time.
 func (ps *positions) date(topic string, ts int64) {
 	for f, s := range ps.scopes {
-		if !s.dated && matches(f, topic) {
+		if !s.dated && !s.away && matches(f, topic) {
 			s.from, s.dated = max(0, ts-resumeMarginMillis), true
 		}
 	}

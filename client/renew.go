@@ -9,10 +9,29 @@ import (
 )
 
 // renew asks for every subscription again after a reconnect, each from where it was, and
-// then opens the connection to the application's requests.
+// then opens the connection to the application's requests. For those that the server has no time for it asks again and
+// again.
 func (l *link) renew() {
 	c := l.client
 	subs := c.standing()
+	for tries := 0; ; tries++ {
+		if !l.renewAll(subs) {
+			return
+		}
+		if tries == 0 {
+			c.setLink(l)
+		}
+		asked, more := c.postponement()
+		if !more || !l.pause(c.backoff.delay(tries, max(asked, c.options.BackoffBase), false)) {
+			return
+		}
+		subs = c.askPostponed()
+	}
+}
+
+// renewAll asks for subscriptions in requests of bounded size, and reports whether the connection stands.
+func (l *link) renewAll(subs []Sub) bool {
+	c := l.client
 	for len(subs) > 0 {
 		n, topics := c.batch(subs, c.resume)
 		a := l.do(l.ctx, &call{op: "subscribe", subs: subs[:n], renewal: true, bytes: len(topics)},
@@ -23,15 +42,13 @@ func (l *link) renew() {
 		}
 		var refusal *ServerError
 		if !errors.As(a.err, &refusal) {
-			return // the connection is lost; the next one renews
+			return false // the connection is lost; the next one renews
 		}
 		if !l.pause(max(refusal.RetryAfter, c.options.BackoffBase)) {
-			return
+			return false
 		}
 	}
-	if l.ctx.Err() == nil {
-		c.setLink(l)
-	}
+	return l.ctx.Err() == nil
 }
 
 // standing is what is subscribed to, oldest first.
@@ -73,9 +90,11 @@ func temporary(e *ServerError) bool {
 
 // tooMuch says that a pattern is refused because of all that was published meanwhile: it is to
 // be asked for without its place, which is forgotten.
-func (c *Client) tooMuch(r *Result) bool {
+func (c *Client) tooMuch(r *Result) bool { return isTooMuch(r.Err) && c.positions.unplace(r.Filter) }
+
+func isTooMuch(err error) bool {
 	var refusal *ServerError
-	return errors.As(r.Err, &refusal) && refusal.Code == codes.TooMany && c.positions.unplace(r.Filter)
+	return errors.As(err, &refusal) && refusal.Code == codes.TooMany
 }
 
 // unplaced are those that were refused for tooMuch.
@@ -83,9 +102,15 @@ func (c *Client) unplaced(subs []Sub, results []Result) (again []Sub) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range results {
-		if _, ok := c.wanted[results[i].Filter]; ok && results[i].Err != nil {
-			again = append(again, subs[i])
+		if !isTooMuch(results[i].Err) {
+			continue
 		}
+		if _, ok := c.wanted[results[i].Filter]; ok {
+			again = append(again, subs[i])
+			continue
+		}
+		delete(c.postponed, results[i].Filter) // unsubscribed meanwhile
+		c.signal()
 	}
 	return again
 }
@@ -103,10 +128,13 @@ func (l *link) applied(c *call, results []Result) bool {
 	for i := range results {
 		r := &results[i]
 		if r.Err != nil {
-			if c.renewal && !l.client.tooMuch(r) && !l.unsubscribed(r.Filter, r.Err, nil) {
+			if c.renewal && !l.client.postpone(r) && !l.client.tooMuch(r) && !l.unsubscribed(r.Filter, r.Err, nil) {
 				return false
 			}
 			continue
+		}
+		if c.renewal {
+			l.client.unpostpone(r.Filter)
 		}
 		if !c.renewal && l.client.want(&c.subs[i]) {
 			l.client.forget(r.Filter) // what an Unsubscribe that was never answered left behind
@@ -142,6 +170,9 @@ func (c *Client) want(s *Sub) bool {
 func (c *Client) unwant(filter string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if asking := c.postponed[filter]; !asking {
+		delete(c.postponed, filter)
+	}
 	if _, ok := c.wanted[filter]; !ok {
 		return
 	}

@@ -101,7 +101,7 @@ func (c *Client) publish(ctx context.Context, topic string, p Payload, toOthers 
 	case p.content == Text && !utf8.Valid(p.body):
 		return Receipt{}, errors.New("client: the text to publish is not valid UTF-8")
 	}
-	l, err := c.ready(ctx)
+	l, err := c.ready(ctx, "", nil)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -114,7 +114,7 @@ func (c *Client) publish(ctx context.Context, topic string, p Payload, toOthers 
 func (c *Client) inBatches(ctx context.Context, op string, subs []Sub) ([]Result, error) {
 	results := make([]Result, 0, len(subs))
 	for len(subs) > 0 {
-		l, err := c.ready(ctx)
+		l, err := c.ready(ctx, op, subs)
 		if err != nil {
 			return results, err
 		}

@@ -72,6 +72,7 @@ export class Positions {
       if (to <= position.seq) return;
     }
     this.#skipped(topic, position, from - 1);
+    this.#overtakes(topic, position, from - 1);
     if (position.counting) from = Math.max(from, position.seq + 1, position.owed + 1);
     this.#advance(position, to);
     if (from <= to) this.#hand(position.subscriptions, 'gap', { topic, from, to, reason });
