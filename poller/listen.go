@@ -73,6 +73,53 @@ func probeHosts(hosts []string, port string) (addrs []address, missing error) {
 	return addrs, nil
 }
 
+// reserve keeps a port that was found until the loops listen on it: what others connect from is chosen from the same
+// ports. A socket that is bound and does not listen gets no connections, and with SO_REUSEPORT is in no listener's way.
+func (p *Poller) reserve() {
+	for _, a := range p.addrs {
+		if fd, err := bound(a); err == nil {
+			p.reserved = append(p.reserved, fd)
+		}
+	}
+}
+
+func (p *Poller) unreserve() {
+	for _, fd := range p.reserved {
+		_ = unix.Close(fd)
+	}
+	p.reserved = nil
+}
+
+// bound is a socket that has an address and does not listen.
+func bound(a address) (fd int, err error) {
+	at, err := net.ResolveTCPAddr(a.network, a.hostPort)
+	if err != nil {
+		return -1, err
+	}
+	family := unix.AF_INET
+	var to unix.Sockaddr
+	if a.network == "tcp4" {
+		to = &unix.SockaddrInet4{Port: at.Port, Addr: [4]byte(at.IP.To4())}
+	} else {
+		family, to = unix.AF_INET6, &unix.SockaddrInet6{Port: at.Port, Addr: [16]byte(at.IP.To16())}
+	}
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, err
+	}
+	if family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	if err == nil {
+		err = unix.Bind(fd, to)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
 func noSuchFamily(err error) bool {
 	return errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EPROTONOSUPPORT)
 }

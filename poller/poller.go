@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -58,10 +59,11 @@ type Options struct {
 
 // Poller is a set of event loops that listen on the same addresses.
 type Poller struct {
-	o     Options
-	addrs []address
-	loops []*Loop
-	born  time.Time
+	o        Options
+	addrs    []address
+	reserved []int // sockets that keep a port found by port 0 until the loops listen
+	loops    []*Loop
+	born     time.Time
 
 	second         atomic.Uint32 // the coarse clock, kept by the ticker
 	connections    atomic.Int64
@@ -92,6 +94,9 @@ func New(o Options) (*Poller, error) {
 	}
 	if p.connectionsMax, err = room(o.Loops, len(p.addrs), o.ReservedFiles); err != nil {
 		return nil, err
+	}
+	if _, port, _ := net.SplitHostPort(o.Listen); port == "0" {
+		p.reserve()
 	}
 	for i := range o.Loops {
 		p.loops = append(p.loops, newLoop(p, i))
@@ -125,6 +130,7 @@ func (p *Poller) start(ctx context.Context) error {
 		}
 	}
 	p.started = true
+	defer p.unreserve()
 	p.tellTime() // it stood still since New: deadlines would be as old
 	for _, l := range p.loops {
 		go l.run()
@@ -164,6 +170,7 @@ func (p *Poller) Stop(ctx context.Context) {
 	first := !p.stopping.Swap(true)
 	p.startMu.Lock()
 	started := p.started
+	p.unreserve()
 	p.startMu.Unlock()
 	if !started {
 		return

@@ -88,6 +88,7 @@ func TestStopWithAnEndedContextStopsAllTheSame(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	for what, spoil := range map[string]func(t *testing.T, p *Poller) context.Context{
 		"somebody else takes the port meanwhile": func(t *testing.T, p *Poller) context.Context {
+			p.unreserve() // a port that the operator named is not kept
 			ln, err := net.Listen("tcp4", p.Addr())
 			if err != nil {
 				t.Fatal(err)
@@ -312,5 +313,18 @@ func TestClockStartsWithTheLoops(t *testing.T) {
 	defer stop(t, p)
 	if now := p.loops[0].Seconds(); now < tick+60 {
 		t.Errorf("second %d a minute after second %d", now, tick)
+	}
+}
+
+// TestFoundPortIsKept: nobody else gets a port that was found by port 0, before the loops listen.
+func TestFoundPortIsKept(t *testing.T) {
+	p, err := New(options(&hooks{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop(t.Context())
+	if ln, err := net.Listen("tcp", p.Addr()); err == nil {
+		_ = ln.Close()
+		t.Errorf("%s could be listened on by another", p.Addr())
 	}
 }
