@@ -141,27 +141,6 @@ func (s *Shard) offerNewest(e entry, u *subscriber, exact, l, h uint32, passed u
 	}
 }
 
-// eachLocal yields the topics of an owner.
-func (s *Shard) eachLocal(owner uint32, yield func(l uint32, lo *local)) {
-	if owner&patternBit == 0 {
-		yield(owner, s.locals.At(owner))
-		return
-	}
-	for _, l := range s.patterns.At(owner &^ patternBit).locals {
-		yield(l, s.locals.At(l))
-	}
-}
-
-// markAt is a mark at a position, or at the oldest message kept.
-func (s *Shard) markAt(l uint32, pos uint64) mark {
-	t := s.locals.At(l).link.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	x := mark{local: l, pos: max(pos, t.ring.tail)}
-	x.prev = t.ring.at(x.pos).prev
-	return x
-}
-
 // bound is a topic in which a subscriber waits for its own interval, and what it waits by.
 type bound struct{ local, terms uint32 }
 

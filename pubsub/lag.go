@@ -71,6 +71,16 @@ func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
 	g.unsorted = g.unsorted || lo.gone
 }
 
+// markAt is a mark at a position, or at the oldest message kept.
+func (s *Shard) markAt(l uint32, pos uint64) mark {
+	t := s.locals.At(l).link.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := mark{local: l, pos: max(pos, t.ring.tail)}
+	x.prev = t.ring.at(x.pos).prev
+	return x
+}
+
 // normal gives a mark the number that its subscriber goes on from: a topic's first message follows 0, whatever its own
 // number is, but only who resumes can know of less than where the topic began.
 func (s *Shard) normal(x mark) mark {
@@ -240,14 +250,6 @@ func (s *Shard) turnWild(u *subscriber) {
 	}
 	for i := range g.waiting {
 		g.of[g.waiting[i].local] = struct{}{}
-	}
-}
-
-// unref says that a span or a mark of a local is no more.
-func (s *Shard) unref(l uint32) {
-	lo := s.locals.At(l)
-	if lo.refs--; lo.refs == 0 && lo.empty() {
-		s.endLocal(l)
 	}
 }
 

@@ -188,28 +188,6 @@ func (s *Shard) wanted(lo *local) bool {
 	return false
 }
 
-// endLocal ends the shard's interest in a topic that nobody is left for.
-func (s *Shard) endLocal(l uint32) {
-	lo := s.locals.At(l)
-	if !lo.empty() || lo.walk != nil || lo.joining || lo.refs > 0 {
-		return
-	}
-	s.attach(l, lo) // what is published but not yet taken may be for a pattern that it does not know yet
-	if !lo.gone && s.wanted(lo) {
-		return
-	}
-	for len(lo.more().patterns) > 0 {
-		s.detach(l, lo.more().patterns[0].pattern)
-	}
-	s.forgetAsides(l)
-	if lo.gone {
-		s.lost--
-	}
-	lo.link.topic.unlink(lo.link, s.hub.o.Wall())
-	delete(s.byTopic, lo.link.topic)
-	s.locals.Free(l)
-}
-
 // deciding returns the subscription by which a subscriber gets a topic's messages, or 0: the one to the very topic,
 // or that to the most complete of the patterns that match. Were it for each to deliver, a message would come as often
 // as it is matched.

@@ -119,7 +119,7 @@ type Request struct {
 type Joined struct {
 	Epoch     string
 	Seq       uint64 // of a topic: its newest; what comes live comes after it
-	TS        int64  // Unix ms: of a pattern, what is published later is stamped with this or more
+	TS        int64  // of a pattern: what is published later is of this time or after, Unix ms. Who has seen nothing yet resumes from here
 	Wild      bool   // the filter is a pattern
 	Terms     Terms  // what holds: for a topic Mode is never ModeOfRule
 	Recovered int8   // of Since: 1 all that was published since is on its way, 0 not; -1 where there was none

@@ -95,49 +95,6 @@ type subscriber struct {
 	wild    bool // has a subscription to a pattern
 }
 
-// local is a topic as this shard knows it.
-type local struct {
-	audience   // those of this very topic
-	link       *link
-	special    *special // nil of most
-	generation uint64   // of the hub's patterns when they were last looked up
-	cursor     uint64   // the position up to which batches were taken
-	prev       uint64   // the sequence number before cursor
-	ts         int64    // of the newest message taken, Unix ms
-	walk       *walk    // under way
-	refs       uint32   // spans and marks that name it
-	joining    bool     // somebody is about to be added, so it is not to end
-	gone       bool     // the topic has expired: it ends when nobody has anything of it any more
-}
-
-// special is what locals have that know patterns or intervals.
-type special struct {
-	patterns []attached // those that match, and had subscribers when they were last looked up
-	cadences []cadence  // the intervals that are under way
-	asides   bool       // somebody was set aside here
-
-	// Those that know patterns stand in a list, the one with the latest news in front.
-	newer, older uint32
-	touched      int64 // when it came to the front, on the hub's clock, Unix ms
-}
-
-var nothingSpecial special
-
-// more is to be read only.
-func (lo *local) more() *special {
-	if lo.special == nil {
-		return &nothingSpecial
-	}
-	return lo.special
-}
-
-func (lo *local) own() *special {
-	if lo.special == nil {
-		lo.special = new(special)
-	}
-	return lo.special
-}
-
 // crowd is from how many subscriptions on a subscriber's are found by a map.
 const crowd = 48
 
@@ -147,7 +104,7 @@ func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
 		holes: make(map[uint32][]uint32), byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
-		asides:  asides{of: make(map[uint32]map[uint32]aside)},
+		budget: newBudget(h.o.Clock()), asides: asides{of: make(map[uint32]map[uint32]aside)},
 		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}
 }

@@ -115,27 +115,6 @@ func (s *Shard) left(u *subscriber, k *link) {
 	k.exact.Add(-1) // last: from now on the topic may expire
 }
 
-// newLocal sets interest at the head, or where a publisher has set it for a pattern. The caller holds the topic's lock.
-func (s *Shard) newLocal(t *topic) uint32 {
-	k := t.linkTo(s)
-	if k == nil {
-		k = t.link(s)
-	}
-	return s.adopt(k)
-}
-
-// adopt makes a link one of the shard's locals. The caller holds the topic's lock.
-func (s *Shard) adopt(k *link) uint32 {
-	l, t := s.locals.New(), k.topic
-	s.byTopic[t] = l
-	*s.locals.At(l) = local{link: k, cursor: k.cursor, prev: t.seq, ts: t.ts}
-	if k.cursor < t.ring.head { // it is waited for until it is adopted, so the ring has it
-		s.locals.At(l).prev = max(t.ring.at(k.cursor).prev, t.born)
-	}
-	k.local = l
-	return l
-}
-
 // catchUp moves a local's cursor to the head, so that a newcomer can join there: what lies between
 // becomes a walk over those who are in already, and the newcomer will stand beyond its end. Walks of a
 // topic are serial, so one that is under way is finished first; the new one too, where the newcomer is in already by

@@ -2,9 +2,11 @@ package pubsub
 
 import "math"
 
+// subscribePattern is Subscribe for a filter with wildcards. What it costs is known by the topics that it looks at
+// (budget.go).
 func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
 	terms := r.Terms.normal()
-	if !s.budget.affords(s) {
+	if !s.budget.affords(s.hub.o.Clock()) {
 		return Joined{}, ErrBusy
 	}
 	joined := Joined{Epoch: s.hub.o.Epoch, TS: s.hub.now(), Wild: true, Terms: terms, Recovered: -1}
@@ -20,10 +22,12 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 	pa.joining = true
 	owed, err := s.snapshots(u, p, r, &joined)
 	if err == nil {
+		if terms.Mode != ModeLatest && !s.wantsAllOf(pa) {
+			s.hub.generation.Add(1) // publishers look at their topics' patterns again, and wait for this loop from then on
+		}
 		before := s.bounds(id, u, 0)
 		s.place(id, s.find(id, p|patternBit, &pa.audience), p|patternBit, &pa.audience, terms)
 		s.rebind(id, u, before)
-		s.awaitAll(p)
 	}
 	pa.joining = false
 	if err != nil {
@@ -37,27 +41,16 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 	return joined, nil
 }
 
-// awaitAll makes publishers wait for this loop at the topics that a pattern's first subscriber of all messages has come
-// to. Those that it does not know yet find out with their next batch.
-func (s *Shard) awaitAll(p uint32) {
-	pa := s.patterns.At(p)
+// wantsAllOf says that somebody may want every message of a pattern's topics.
+func (s *Shard) wantsAllOf(pa *pattern) bool {
 	if pa.plain == 0 {
-		return
+		return false
 	}
-	if ro := s.rolls.At(pa.plain); ro.asked[ModeOfRule]+ro.asked[ModeAll] != 1 {
-		return // it has been so, or nobody wants all
-	}
-	for _, l := range pa.locals {
-		k := s.locals.At(l).link
-		k.topic.mu.Lock()
-		if !k.pushes && s.pushes(s.locals.At(l)) {
-			k.pushes = true
-			k.topic.account()
-		}
-		k.topic.mu.Unlock()
-	}
+	ro := s.rolls.At(pa.plain)
+	return ro.asked[ModeOfRule]+ro.asked[ModeAll] > 0
 }
 
+// unsubscribePattern is Unsubscribe for a filter with wildcards; h is the subscription, owner the pattern.
 func (s *Shard) unsubscribePattern(id uint32, u *subscriber, h, owner uint32) {
 	s.changing(id, u, Filter(s.patterns.At(owner&^patternBit).filter))
 	before := s.bounds(id, u, 0)
@@ -115,6 +108,7 @@ func (s *Shard) snapshots(u *subscriber, p uint32, r *Request, j *Joined) (owed 
 		return nil, nil
 	}
 	if r.Since != nil {
+		s.budget.spend(len(r.Since.Seqs))
 		j.recovered(r.Since.Epoch == s.hub.o.Epoch && s.hub.holdsSince(Filter(s.patterns.At(p).filter), r.Since))
 	}
 	topicsMax := s.hub.o.LagTopicsMax
@@ -157,7 +151,6 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 	// left, not as there are topics. What was published and not yet taken is taken first, so that it shows.
 	s.collect()
 	s.noteNews(math.MaxInt64)
-	s.budget.spend(len(r.Since.Seqs))
 	for l := s.recent; l != 0; {
 		lo := s.locals.At(l)
 		if lo.special.touched < r.Since.TS {
@@ -204,7 +197,7 @@ func (h *Hub) holdsSince(f Filter, since *Since) bool {
 func (h *Hub) matching(f Filter, max int) (all []*topic, looks int) {
 	h.namesMu.RLock()
 	defer h.namesMu.RUnlock()
-	looks = h.names.Look(f, func(t *topic) bool {
+	looks = h.names.Each(f, func(t *topic) bool {
 		all = append(all, t)
 		return max <= 0 || len(all) <= max
 	})

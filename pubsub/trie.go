@@ -1,7 +1,6 @@
 package pubsub
 
 import (
-	"math"
 	"strings"
 )
 
@@ -130,26 +129,18 @@ func (n *node[V]) match(rest string, more bool, yield func(V) bool) bool {
 }
 
 // Each calls yield with the value of every key that, as a topic, the filter matches, in no order, until yield
-// returns false. It looks only where the filter leads. No key may have a wildcard.
-func (t *trie[V]) Each(f Filter, yield func(V) bool) { t.EachWithin(math.MaxInt, f, yield) }
-
-// EachWithin is Each for an owner that cannot hold its lock for long: it gives up where a wildcard leads to more than
-// nodesMax nodes. It reports whether it came to the end.
-func (t *trie[V]) EachWithin(nodesMax int, f Filter, yield func(V) bool) bool {
-	return t.root.each(string(f), true, &search[V]{yield, nodesMax})
+// returns false. It looks only where the filter leads, and returns at how many nodes behind wildcards. No key may have
+// a wildcard.
+func (t *trie[V]) Each(f Filter, yield func(V) bool) (looks int) {
+	s := search[V]{yield: yield}
+	t.root.each(string(f), true, &s)
+	return s.looks
 }
 
-// Look is Each that returns how many nodes it looked at.
-func (t *trie[V]) Look(f Filter, yield func(V) bool) (nodes int) {
-	s := &search[V]{yield, math.MaxInt}
-	t.root.each(string(f), true, s)
-	return math.MaxInt - s.left + 1
-}
-
-// search is one call of EachWithin.
+// search is one call of Each.
 type search[V any] struct {
 	yield func(V) bool
-	left  int // nodes that it may look at yet
+	looks int
 }
 
 // each walks the nodes that a filter's next level agrees with. At the top a wildcard leaves out what is
@@ -161,9 +152,7 @@ func (l *levels[V]) each(filter string, top bool, s *search[V]) bool {
 		return n.each(rest, more, s)
 	}
 	for name, n := range l.nodes() {
-		if s.left--; s.left < 0 {
-			return false
-		}
+		s.looks++
 		switch {
 		case top && Reserved(name):
 		case level == "+" && !n.each(rest, more, s):

@@ -96,31 +96,6 @@ func (s *Shard) take(k *link) {
 	}
 }
 
-// lose is for a topic that has expired, which somebody had by a pattern. What is owed of it goes ahead of all else: its
-// name may come back, and that topic's messages are not to come before this one's.
-func (s *Shard) lose(l uint32) {
-	lo := s.locals.At(l)
-	lo.gone = true
-	s.lost++
-	for i, more := 0, lo.more(); i < len(more.cadences); i++ {
-		more.cadences[i].due = 0
-	}
-	s.flush(l, s.hub.o.Clock())
-	if lo.refs > 0 {
-		for h := uint32(1); h < s.lags.End(); h++ {
-			g := s.lags.At(h)
-			if _, owed := g.of[l]; !owed {
-				continue
-			}
-			g.unsorted = true
-			if len(g.waiting) > 0 {
-				s.hurry(g.subscriber, s.subscribers.At(g.subscriber), l)
-			}
-		}
-	}
-	s.endLocal(l)
-}
-
 // begin begins a walk with what the topic has beyond the shard's cursor. No walk of it is under way. The
 // caller holds the topic's lock.
 func (s *Shard) begin(k *link) {

@@ -22,6 +22,5 @@ const (
 	Timeout          = "timeout" // the request did not come in time
 	Full             = "full"    // as many connections as there may be
 	Draining         = "draining"
-	NotBuilt         = "not_built"
 	Internal         = "internal"
 )

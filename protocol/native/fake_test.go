@@ -53,6 +53,9 @@ func (p *fakePeer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
 			Epoch: "k3x9", Seq: 42, Wild: pubsub.Filter(r.Filter).Wild(), Recovered: -1, Terms: pubsub.Terms{Mode: pubsub.ModeAll},
 		}
 	}
+	if joined.Wild {
+		joined.TS = 1763632800123
+	}
 	joined.Snapshot = min(r.Last, p.kept)
 	if r.Last > 0 && joined.Snapshot > r.SnapshotMax {
 		return pubsub.Joined{}, pubsub.ErrSnapshot

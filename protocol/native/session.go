@@ -19,9 +19,6 @@ const Subprotocol = "megawire.v1"
 
 // Protocol serves /ws on one loop. Requests are answered in order.
 type Protocol struct {
-	// Wall is the clock by which the hub stamps messages, Unix ms; nil is the system's.
-	Wall func() int64
-
 	req     native.Request
 	results []native.TopicResult
 	out     []byte

@@ -2,7 +2,6 @@ package native
 
 import (
 	"errors"
-	"time"
 
 	"github.com/megawire/megawire/codec/codes"
 	"github.com/megawire/megawire/codec/native"
@@ -43,7 +42,6 @@ func (n *Protocol) join(p protocol.Peer, t *native.TopicRequest, room *int) nati
 			return denied(filter, err)
 		}
 	}
-	began := n.wall()
 	joined, err := protocol.Ask(p, &n.ask, room)
 	switch {
 	case resumes && errors.Is(err, pubsub.ErrSnapshot):
@@ -53,21 +51,12 @@ func (n *Protocol) join(p protocol.Peer, t *native.TopicRequest, room *int) nati
 	}
 	r := granted(filter, &joined)
 	if joined.Wild {
-		r.TS = began
+		r.TS = joined.TS
 	}
 	if resumes {
 		r.Recovered = joined.Recovered
 	}
 	return r
-}
-
-// wall is read before a subscription begins: what is published from then on is of that time or a later one. So a
-// client that loses its connection before anything came of a pattern knows since when to ask.
-func (n *Protocol) wall() int64 {
-	if n.Wall == nil {
-		return time.Now().UnixMilli()
-	}
-	return n.Wall()
 }
 
 func modeOf(t *native.TopicRequest) pubsub.Mode {

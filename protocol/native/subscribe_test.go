@@ -17,7 +17,7 @@ type entry struct{ says, entry, asked, result string }
 
 func (row entry) check(t *testing.T, p *fakePeer) {
 	t.Helper()
-	n := Protocol{Wall: func() int64 { return 1763632800123 }}
+	var n Protocol
 	n.Message(p, ws.Text, []byte(`{"op":"subscribe","id":1,"topics":[`+row.entry+`]}`))
 	if asked := strings.Join(p.asked, "; "); asked != row.asked {
 		t.Errorf("asked for %q, want %q", asked, row.asked)

@@ -30,8 +30,6 @@ func statusOf(code string) int {
 		return http.StatusTooManyRequests
 	case codes.Unavailable:
 		return http.StatusServiceUnavailable
-	case codes.NotBuilt:
-		return http.StatusNotImplemented
 	default:
 		return http.StatusInternalServerError
 	}
