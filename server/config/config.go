@@ -14,6 +14,7 @@ type Config struct {
 
 	Admin      Admin      `koanf:"admin"`
 	Limits     Limits     `koanf:"limits"`
+	Deflate    Deflate    `koanf:"deflate"`
 	Origins    []string   `koanf:"origins" syntax:"origin" usage:"web origins whose pages may connect, as https://app.example.com; * is every one. Clients that are no browsers send none and are not asked"`
 	Anonymous  Anonymous  `koanf:"anonymous"`
 	Ring       Ring       `koanf:"ring"`
@@ -39,11 +40,24 @@ type Limits struct {
 	Connections                Auto          `koanf:"connections" max:"100000000" usage:"open connections, those past it get 503; auto is what the limit on open files leaves"`
 	SubscriptionsPerConnection int           `koanf:"subscriptions_per_connection" min:"1" max:"65536" usage:"filters one connection may subscribe to; those past it are too_many"`
 	Topics                     int           `koanf:"topics" min:"1" max:"100000000" usage:"topics held at once; a publish that would make one more is too_many"`
+	ConnectsPerSecond          int           `koanf:"connects_per_second" min:"1" max:"10000000" usage:"upgrade requests a second, with bursts of as many; those past it get 503"`
+	MemoryBytes                AutoBytes     `koanf:"memory_bytes" max:"1024TiB" usage:"memory of the process (RSS) past which new connections get 503, and past which the laggiest are then closed; auto is 85 % of what the machine or the cgroup has"`
+	MessagesPerSecond          int           `koanf:"messages_per_second" min:"1" max:"10000000" usage:"messages and control frames a second of one client, with bursts of as many; a request past it is rate_limited, and the client is read from more slowly"`
+	BytesPerSecond             Bytes         `koanf:"bytes_per_second" min:"1KiB" max:"64GiB" usage:"bytes a second of one client, with bursts of as many; past it the client is read from more slowly"`
 	LagTopics                  int           `koanf:"lag_topics" min:"1" max:"16777216" usage:"topics in which one slow subscriber of patterns may be behind; who is behind in more is closed with 4002"`
 	HandshakeTimeout           time.Duration `koanf:"handshake_timeout" min:"100ms" max:"5m" usage:"time from accept to the end of the HTTP request head"`
+	HeadBytes                  Bytes         `koanf:"head_bytes" min:"1KiB" max:"60KiB" usage:"largest HTTP request head; a larger one gets 431 or 414"`
+	MessageTimeout             time.Duration `koanf:"message_timeout" min:"1s" max:"1h" usage:"time from the first byte of a WebSocket message to its last; past it the connection is closed with 1008"`
 	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the connection is not read from until they are gone"`
 	UnfinishedBytes            Bytes         `koanf:"unfinished_bytes" min:"1MiB" max:"1TiB" usage:"what is kept of messages that have not come to their end, of all connections; who adds to it past that is closed with 1013"`
 	Fragments                  int           `koanf:"fragments" min:"1" max:"1000000" usage:"frames that one WebSocket message may be cut into"`
+}
+
+// Deflate is permessage-deflate (RFC 7692), with clients that offer it.
+type Deflate struct {
+	Enabled  bool  `koanf:"enabled" usage:"agree on permessage-deflate with clients that offer it"`
+	MinBytes Bytes `koanf:"min_bytes" min:"1" max:"64MiB" usage:"frames with less payload are sent as they are"`
+	RatioMax int   `koanf:"ratio_max" min:"2" max:"1100" usage:"a message past 64KiB may inflate to so many times its size; one that exceeds it is closed with 1009"`
 }
 
 // Anonymous is what clients without a token may do.
@@ -112,12 +126,18 @@ func Default() Config {
 			MessageBytes:               1 * MiB,
 			SubscriptionsPerConnection: 1024,
 			Topics:                     1_000_000,
+			ConnectsPerSecond:          50_000,
+			MessagesPerSecond:          10_000,
+			BytesPerSecond:             16 * MiB,
 			LagTopics:                  65_536,
 			HandshakeTimeout:           10 * time.Second,
+			HeadBytes:                  8 * KiB,
+			MessageTimeout:             time.Minute,
 			RepliesBytes:               256 * KiB,
 			UnfinishedBytes:            256 * MiB,
 			Fragments:                  4096,
 		},
+		Deflate:   Deflate{Enabled: true, MinBytes: 256, RatioMax: 100},
 		Origins:   []string{"*"},
 		Anonymous: Anonymous{Subscribe: []string{"#"}, Publish: []string{}},
 		Ring: Ring{

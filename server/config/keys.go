@@ -98,6 +98,8 @@ func kindOf(v reflect.Value) string {
 		return "number|auto"
 	case Bytes:
 		return "size"
+	case AutoBytes:
+		return "size|auto"
 	case []string:
 		return "list"
 	case string:

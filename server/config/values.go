@@ -33,6 +33,13 @@ func (a Auto) Or(derived int) int {
 	return int(a)
 }
 
+// AutoBytes is a size that the server works out for itself where none is given. It is written "auto" or as Bytes are;
+// its zero value is auto.
+type AutoBytes int
+
+// Or returns the size, or derived where the setting is auto.
+func (a AutoBytes) Or(derived int) int { return Auto(a).Or(derived) }
+
 var byteUnits = []struct {
 	name string
 	size Bytes
@@ -54,6 +61,14 @@ func (a Auto) String() string {
 		return "auto"
 	}
 	return strconv.Itoa(int(a))
+}
+
+// String writes the size, or auto.
+func (a AutoBytes) String() string {
+	if a == 0 {
+		return "auto"
+	}
+	return Bytes(a).String()
 }
 
 // setText parses s as the type of v and stores it there. The errors say what
@@ -80,6 +95,8 @@ func setText(v reflect.Value, s string) error {
 		v.SetInt(int64(n))
 	case Auto:
 		return setAuto(v, s)
+	case AutoBytes:
+		return setAutoBytes(v, s)
 	case Bytes:
 		n, err := parseBytes(s)
 		if err != nil {
@@ -127,6 +144,19 @@ func setAuto(v reflect.Value, s string) error {
 	n, err := parseCount(s)
 	if err != nil || n < 1 {
 		return fmt.Errorf("%q is neither auto nor a whole number of at least 1", s)
+	}
+	v.SetInt(int64(n))
+	return nil
+}
+
+func setAutoBytes(v reflect.Value, s string) error {
+	if s == "auto" {
+		v.SetInt(0)
+		return nil
+	}
+	n, err := parseBytes(s)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is neither auto nor a size of at least 1, such as 512MiB", s)
 	}
 	v.SetInt(int64(n))
 	return nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 	"time"
 )
@@ -68,6 +69,26 @@ func TestNearest(t *testing.T) {
 func TestAutoOr(t *testing.T) {
 	if Auto(0).Or(8) != 8 || Auto(3).Or(8) != 3 {
 		t.Error("auto takes the derived count, a number does not")
+	}
+}
+
+func TestAutoBytes(t *testing.T) {
+	var a AutoBytes
+	for _, row := range []struct {
+		text string
+		want AutoBytes
+		ok   bool
+	}{
+		{"auto", 0, true}, {"512MiB", AutoBytes(512 * MiB), true}, {"1", 1, true},
+		{"0", 0, false}, {"", 0, false}, {"lots", 0, false},
+	} {
+		a = -1
+		if err := setText(reflect.ValueOf(&a).Elem(), row.text); (err == nil) != row.ok || row.ok && (a != row.want || a.String() != row.text) {
+			t.Errorf("%q: %d, %v", row.text, a, err)
+		}
+	}
+	if AutoBytes(0).Or(8) != 8 || AutoBytes(3).Or(8) != 3 {
+		t.Error("auto takes the derived size, a size does not")
 	}
 }
 
