@@ -1,5 +1,7 @@
 package pubsub
 
+import "slices"
+
 // chunk holds the encodings of consecutive messages of one topic and kind. Its buffer never moves and
 // what is written never changes, so every loop may hand out sub-slices of it. It is appended to under
 // the topic's lock; a reader uses only what it took under that lock.
@@ -17,11 +19,9 @@ const (
 
 func (c *chunk) next() uint64 { return c.first + uint64(len(c.ends)) }
 
-func (c *chunk) add(frame []byte) (at int) {
-	at = len(c.buf)
+func (c *chunk) add(frame []byte) {
 	c.buf = append(c.buf, frame...)
 	c.ends = append(c.ends, uint32(len(c.buf)))
-	return at
 }
 
 // start is the offset at which message i of the chunk begins.
@@ -32,35 +32,47 @@ func (c *chunk) start(i int) uint32 {
 	return c.ends[i-1]
 }
 
-// encodedLog is one kind's encodings of a topic: chunks in order of position, without holes.
-// Guarded by the topic's lock.
+// encodedLog is one kind's encodings of a topic: chunks in order of position. The first kind's has every message that is
+// kept; another's has holes where nobody wanted it yet. Guarded by the topic's lock.
 type encodedLog struct {
 	chunks []*chunk
 }
 
-// span returns the positions held; from == to when nothing is.
-func (l *encodedLog) span() (from, to uint64) {
-	if len(l.chunks) == 0 {
-		return 0, 0
-	}
-	return l.chunks[0].first, l.chunks[len(l.chunks)-1].next()
+// at returns the place of the chunk that holds pos; if none does, the place where one would stand.
+func (l *encodedLog) at(pos uint64) (i int, held bool) {
+	i, _ = slices.BinarySearchFunc(l.chunks, pos, func(c *chunk, pos uint64) int {
+		if c.next() <= pos {
+			return -1
+		}
+		return 1
+	})
+	return i, i < len(l.chunks) && l.chunks[i].first <= pos
 }
 
 // add appends the encoding of the message at pos, which follows the last one held, and returns the
 // shared copy.
 func (l *encodedLog) add(pos uint64, frame []byte) []byte {
-	var c *chunk
+	last := l.chunks[l.insert(len(l.chunks), pos, frame)]
+	at := last.start(len(last.ends) - 1)
+	return last.buf[at:len(last.buf):len(last.buf)]
+}
+
+// insert adds the encoding of the message at pos in front of the chunk at place i, and returns the place of the chunk
+// that holds it: the one before, if it ends there and has room, or a new one.
+func (l *encodedLog) insert(i int, pos uint64, frame []byte) int {
 	size := chunkBytesMin
-	if n := len(l.chunks); n > 0 {
-		c = l.chunks[n-1]
+	if i > 0 && l.chunks[i-1].next() == pos {
+		c := l.chunks[i-1]
+		if len(c.buf)+len(frame) <= cap(c.buf) {
+			c.add(frame)
+			return i - 1
+		}
 		size = min(2*cap(c.buf), chunkBytesMax)
 	}
-	if c == nil || len(c.buf)+len(frame) > cap(c.buf) {
-		c = &chunk{first: pos, buf: make([]byte, 0, max(size, len(frame)))}
-		l.chunks = append(l.chunks, c)
-	}
-	at := c.add(frame)
-	return c.buf[at:len(c.buf):len(c.buf)]
+	c := &chunk{first: pos, buf: make([]byte, 0, max(size, len(frame)))}
+	c.add(frame)
+	l.chunks = slices.Insert(l.chunks, i, c)
+	return i
 }
 
 // drop forgets chunks that lie wholly below pos.

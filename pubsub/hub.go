@@ -10,10 +10,11 @@ import (
 
 // Options configures a Hub. Every bound must be above zero.
 type Options struct {
-	Encoders []Encoder    // by Kind; the first is that of most subscribers, and encodes at publication
-	Epoch    string       // names this run of the sequence numbers
-	Wall     func() int64 // Unix milliseconds
-	Clock    func() int64 // monotonic nanoseconds, for slicing turns
+	Encoders []Encoder      // by Kind; the first is that of most subscribers, and encodes at publication
+	Slow     [KindsMax]bool // kinds that take long to encode, as by compression: of a long batch, a write encodes what it takes
+	Epoch    string         // names this run of the sequence numbers
+	Wall     func() int64   // Unix milliseconds
+	Clock    func() int64   // monotonic nanoseconds, for slicing turns
 
 	// What loops have not yet taken. A publisher beyond it waits or is refused.
 	InFlightMessagesMax   int // of a topic

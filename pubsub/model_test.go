@@ -76,7 +76,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.world.step = 300
 	for range 1 + m.rnd.IntN(3) {
 		s := m.newShard()
-		s.shard.every = looks{notes: 1 + m.rnd.IntN(8), writes: 1 + m.rnd.IntN(4)}
+		s.shard.every = looks{notes: 1 + m.rnd.IntN(8), writes: 1 + m.rnd.IntN(4), encodings: 1 + m.rnd.IntN(4)}
 		m.sinks = append(m.sinks, s)
 	}
 	return m

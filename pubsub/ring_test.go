@@ -82,8 +82,8 @@ func TestChunksDoubleAndNeverMove(t *testing.T) {
 		}
 		want = min(2*want, chunkBytesMax)
 	}
-	if from, to := l.span(); from != 0 || to != 3000 {
-		t.Errorf("span %d to %d", from, to)
+	if first, last := l.chunks[0], l.chunks[len(l.chunks)-1]; first.first != 0 || last.next() != 3000 {
+		t.Errorf("from %d to %d", first.first, last.next())
 	}
 }
 

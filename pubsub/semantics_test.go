@@ -125,7 +125,7 @@ func newSemantics(t *testing.T, seed uint64, plant *plant) *semantics {
 	m.log.Gone, m.log.Slack, m.log.Nanos = m.gone, nanosPerMilli, m.now
 	for range 1 + m.rnd.IntN(3) {
 		s := m.newShard()
-		s.shard.every = looks{notes: 1 + m.rnd.IntN(8), writes: 1 + m.rnd.IntN(4)}
+		s.shard.every = looks{notes: 1 + m.rnd.IntN(8), writes: 1 + m.rnd.IntN(4), encodings: 1 + m.rnd.IntN(4)}
 		m.sinks = append(m.sinks, s)
 	}
 	return m

@@ -157,7 +157,7 @@ func TestJoinAndLeaveDuringAWalk(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.SliceNanos = 1 })
 	w.step = 1
 	s := w.newShard()
-	s.shard.every = looks{notes: 3, writes: 1}
+	s.shard.every = looks{notes: 3, writes: 1, encodings: 1}
 	for owner := uint32(1); owner <= 12; owner++ {
 		s.add(owner, kindLine)
 		s.subscribe(owner, "a")

@@ -5,10 +5,11 @@ import "math"
 // writeBytesMax bounds one write of several messages; a single longer message is written alone.
 const writeBytesMax = 64 << 10
 
-// looks is how often a slice looks at the clock: reading it costs as much as a few notes.
-type looks struct{ notes, writes int }
+// looks is how often a slice looks at the clock: reading it costs as much as a few notes. Of a kind that takes long so
+// many messages are encoded in between at most.
+type looks struct{ notes, writes, encodings int }
 
-var usualLooks = looks{notes: 1024, writes: 16}
+var usualLooks = looks{notes: 1024, writes: 16, encodings: 64}
 
 // maxBudget lets a walk go to its end.
 const maxBudget = math.MaxInt

@@ -1,10 +1,6 @@
 package pubsub
 
-import (
-	"slices"
-
-	"github.com/valyala/bytebufferpool"
-)
+import "github.com/valyala/bytebufferpool"
 
 // piece is a run of consecutive messages as shared, immutable bytes of one kind.
 type piece struct {
@@ -77,25 +73,41 @@ func (p *piece) cut(i, j int) piece {
 }
 
 // view appends the pieces that hold positions from to to-1, all kept, encoded as kind; it stops after
-// the piece with which they exceed bytesMax. The caller holds the topic's lock.
+// the piece with which they exceed bytesMax. The first kind is encoded when a message is published; the others here, when
+// the first loop wants them. The caller holds the topic's lock.
 func (t *topic) view(dst []piece, kind Kind, from, to uint64, bytesMax int) []piece {
-	for _, c := range t.encoded(kind, from, to) {
-		i, j := int(max(from, c.first)-c.first), int(min(to, c.next())-c.first)
-		if i >= j {
+	log := &t.logs[kind]
+	for from < to && bytesMax > 0 {
+		i, held := log.at(from)
+		if !held {
+			t.encode(log, kind, i, from, to, bytesMax)
 			continue
 		}
-		base, end := c.start(i), c.ends[j-1]
-		p := piece{
-			buf: c.buf[base:end:end], ends: c.ends[i:j:j], base: base,
-			first: c.first + uint64(i),
-		}
+		c := log.chunks[i]
+		n, m := int(from-c.first), int(min(to, c.next())-c.first)
+		base, end := c.start(n), c.ends[m-1]
+		p := piece{buf: c.buf[base:end:end], ends: c.ends[n:m:m], base: base, first: from}
 		t.describe(&p)
 		dst = append(dst, p)
-		if bytesMax -= len(p.buf); bytesMax <= 0 {
-			break
-		}
+		bytesMax -= len(p.buf)
+		from += uint64(p.len())
 	}
 	return dst
+}
+
+// encode fills the hole before the chunk at place i: from that position on, with one message at least, until it is full,
+// to is reached or there are so many bytes.
+func (t *topic) encode(log *encodedLog, kind Kind, i int, from, to uint64, bytesMax int) {
+	if i < len(log.chunks) {
+		to = min(to, log.chunks[i].first)
+	}
+	buf := bytebufferpool.Get()
+	for bytes := 0; from < to && bytes < bytesMax; from++ {
+		buf.B, _ = t.ring.at(from).appendTo(buf.B[:0], t.hub.o.Encoders[kind], t.name)
+		i = log.insert(i, from, buf.B) + 1
+		bytes += len(buf.B)
+	}
+	bytebufferpool.Put(buf)
 }
 
 // describe fills in the sequence numbers and holes of a piece.
@@ -120,38 +132,4 @@ func (t *topic) describe(p *piece) {
 			p.odd.holes = append(p.odd.holes, hole{pos, e})
 		}
 	}
-}
-
-// encoded returns chunks that cover from to to-1. The first kind is encoded when a message is
-// published; the others here, when the first loop wants them.
-func (t *topic) encoded(kind Kind, from, to uint64) []*chunk {
-	log := &t.logs[kind]
-	lo, hi := log.span()
-	if lo == hi || hi < from {
-		log.chunks, lo, hi = nil, from, from // nothing held, or a hole in between: begin here
-	}
-	if hi < to {
-		t.encode(log, kind, hi, to)
-	}
-	if from < lo {
-		var older encodedLog // from before this kind's first subscriber: for this caller alone
-		t.encode(&older, kind, from, min(lo, to))
-		return append(older.chunks, log.chunks...)
-	}
-	i, _ := slices.BinarySearchFunc(log.chunks, from, func(c *chunk, pos uint64) int {
-		if c.next() <= pos {
-			return -1
-		}
-		return 1
-	})
-	return log.chunks[i:]
-}
-
-func (t *topic) encode(log *encodedLog, kind Kind, from, to uint64) {
-	buf := bytebufferpool.Get()
-	for pos := from; pos < to; pos++ {
-		buf.B, _ = t.ring.at(pos).appendTo(buf.B[:0], t.hub.o.Encoders[kind], t.name)
-		log.add(pos, buf.B)
-	}
-	bytebufferpool.Put(buf)
 }

@@ -43,9 +43,13 @@ func TestViewIsTheRing(t *testing.T) {
 			t.Fatalf("seed %d, kind %d, %d to %d: %v", seed, kind, from, to, err)
 		}
 		if len(pieces) > 1 {
-			short := tp.view(nil, kind, from, to, len(pieces[0].buf)+1)
-			if len(short) != 2 {
-				t.Fatalf("seed %d: %d pieces for the bytes of one and one more", seed, len(short))
+			limit, bytes := len(pieces[0].buf)+1, 0
+			short := tp.view(nil, kind, from, to, limit)
+			for i := range short[:len(short)-1] {
+				bytes += len(short[i].buf)
+			}
+			if last := len(short[len(short)-1].buf); bytes >= limit || bytes+last < limit {
+				t.Fatalf("seed %d: %d bytes before the last piece, of %d, for a limit of %d", seed, bytes, last, limit)
 			}
 		}
 	}
@@ -80,9 +84,11 @@ func TestKindsAreEncodedWhenWanted(t *testing.T) {
 	w := newWorld(t, nil)
 	w.publish("a", "1", "2", "3", "4")
 	tp := w.topic("a")
-	spans := func() string {
-		from, to := tp.logs[kindUpper].span()
-		return fmt.Sprint(from, "-", to)
+	spans := func() (text string) {
+		for _, c := range tp.logs[kindUpper].chunks {
+			text += fmt.Sprint(" ", c.first, "-", c.next())
+		}
+		return text[1:]
 	}
 	for _, c := range []struct {
 		from, to uint64
@@ -91,9 +97,9 @@ func TestKindsAreEncodedWhenWanted(t *testing.T) {
 	}{
 		{2, 3, "2-3", "the first want begins where it begins"},
 		{2, 4, "2-4", "a later one goes on"},
-		{0, 4, "2-4", "an earlier one is encoded for the caller alone"},
-		{0, 1, "2-4", "also where it ends before"},
-		{3, 4, "2-4", "what is there is used"},
+		{0, 1, "0-1 2-4", "an earlier one leaves a hole"},
+		{0, 4, "0-2 2-4", "which another one fills"},
+		{3, 4, "0-2 2-4", "what is there is used"},
 	} {
 		pieces := tp.view(nil, kindUpper, c.from, c.to, math.MaxInt)
 		var got []byte
@@ -109,9 +115,75 @@ func TestKindsAreEncodedWhenWanted(t *testing.T) {
 		}
 	}
 	w.publish("a", "5", "6")
-	if tp.view(nil, kindUpper, 5, 6, math.MaxInt); spans() != "5-6" {
-		t.Errorf("after a time without wants the log begins anew; it holds %s", spans())
+	if tp.view(nil, kindUpper, 5, 6, math.MaxInt); spans() != "0-2 2-4 5-6" {
+		t.Errorf("after a time without wants the log goes on with a hole; it holds %s", spans())
 	}
+	tp.logs[kindUpper].drop(3)
+	if spans() != "2-4 5-6" {
+		t.Errorf("what is kept no longer goes; it holds %s", spans())
+	}
+}
+
+// TestViewEncodesWhatItGives: of a long backlog a write encodes what it takes, and the next one finds it there.
+func TestViewEncodesWhatItGives(t *testing.T) {
+	w := newWorld(t, nil)
+	for range 100 {
+		w.publish("a", strings.Repeat("x", 100))
+	}
+	tp := w.topic("a")
+	for n, from := 0, uint64(0); n < 3; n++ {
+		pieces := tp.view(nil, kindUpper, from, 100, 1000)
+		got, bytes := 0, 0
+		for i := range pieces {
+			got, bytes = got+pieces[i].len(), bytes+len(pieces[i].buf)
+		}
+		from += uint64(got)
+		last := tp.logs[kindUpper].chunks[len(tp.logs[kindUpper].chunks)-1]
+		if got == 0 || got > 12 || bytes < 1000 || last.next() != from {
+			t.Fatalf("%d messages of %d bytes, encoded up to %d of %d", got, bytes, last.next(), from)
+		}
+	}
+}
+
+// TestLongBatchOfASlowKind: what takes long to encode is owed to its readers and encoded as they are written to; they
+// get the same as others, in as many writes as it takes, and nobody waits for more than one of them.
+func TestLongBatchOfASlowKind(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SliceNanos = 1 })
+	w.step = 1 // a look at the clock is the slice's end
+	s := w.newShard()
+	slow, quick := s.add(1, kindUpper), s.add(2, kindLine)
+	s.subscribe(1, "a")
+	s.subscribe(2, "a")
+	want := ""
+	for i := range 500 {
+		text := strings.Repeat("x", 400) + fmt.Sprint(i)
+		w.publish("a", text)
+		want += fmt.Sprintf("! a %d %s\n", i+1, strings.ToUpper(text))
+	}
+	for turns, before := 0, uint64(0); ; turns++ {
+		more := s.shard.Turn()
+		now := tailOf(&w.topic("a").logs[kindUpper])
+		if now-before > writeBytesMax/400 {
+			t.Errorf("one turn encoded %d messages", now-before)
+		}
+		if before = now; !more {
+			break
+		}
+	}
+	if string(slow.got) != want {
+		t.Errorf("got %d bytes, want %d: %.200q", len(slow.got), len(want), slow.got)
+	}
+	if n := bytes.Count(quick.got, []byte("\n")); n != 500 {
+		t.Errorf("the other one got %d messages", n)
+	}
+	s.settled()
+}
+
+func tailOf(l *encodedLog) uint64 {
+	if len(l.chunks) == 0 {
+		return 0
+	}
+	return l.chunks[len(l.chunks)-1].next()
 }
 
 func TestSplitAtEveryByte(t *testing.T) {

@@ -65,7 +65,7 @@ type world struct {
 
 func testOptions() Options {
 	return Options{
-		Encoders: []Encoder{lineEncoder{}, upperEncoder{lineEncoder{"! "}}, bareEncoder{}}, Epoch: "e",
+		Encoders: []Encoder{lineEncoder{}, upperEncoder{lineEncoder{"! "}}, bareEncoder{}}, Slow: [KindsMax]bool{kindUpper: true}, Epoch: "e",
 		InFlightMessagesMax: 4096, InFlightBytesMax: 4 << 20, InFlightTotalBytesMax: 64 << 20,
 		RetainMessagesMax: 4096, RetainBytesMax: 1 << 20, RetainMillisMax: 60_000, RetainTotalBytesMax: 64 << 20,
 		TopicsMax: 10_000, TopicIdleMillis: 60_000, SubscriptionsMax: 1024, LagTopicsMax: 4096, SliceNanos: 1000,

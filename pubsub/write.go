@@ -23,6 +23,9 @@ func (s *Shard) writeNotes(until int64) {
 		u := s.subscribers.At(id)
 		u.queued = false
 		if u.live && !u.blocked {
+			if u.lag != 0 {
+				n = s.every.writes - 1 // what it is owed may have to be encoded first
+			}
 			s.write(id, u)
 		}
 	}
