@@ -74,14 +74,10 @@ func checkExclude(ids []string) error {
 }
 
 func (b *backend) Ready() (ready bool, why string) {
-	switch {
-	case b.draining.Load():
-		return false, "draining"
-	case b.admitted.Load() >= b.connectionsMax:
-		return false, "full"
-	default:
-		return true, ""
+	if err := (*Server)(b).unready(); err != nil {
+		return false, err.Code
 	}
+	return true, ""
 }
 
 func (b *backend) Stats() admin.Stats { return (*Server)(b).stats() }

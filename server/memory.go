@@ -14,6 +14,7 @@ import (
 // be neither theirs nor anybody's. It looks once a second, on a goroutine of its own.
 type memory struct {
 	trims atomic.Uint64 // how often memory was given back; any goroutine
+	short atomic.Bool   // newcomers are refused for want of memory; any goroutine
 
 	room    headRoom
 	crowd   crowd

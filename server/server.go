@@ -45,6 +45,7 @@ type Server struct {
 	connectionsMax int64
 	admitted       atomic.Int64 // connections that are past their upgrade, connectionsMax at most
 	draining       atomic.Bool
+	arrivals       *arrivals
 	started        chan struct{}
 	adminAddr      string // set before started is closed
 	published      publishCounts
@@ -57,7 +58,8 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	born := time.Now()
 	s := &Server{
 		cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory(), rules: newRules(&cfg),
-		clock: func() int64 { return int64(time.Since(born)) },
+		arrivals: newArrivals(cfg.Limits.ConnectsPerSecond),
+		clock:    func() int64 { return int64(time.Since(born)) },
 	}
 	if err := s.newHub(); err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 	if err != nil {
 		return err
 	}
+	if err := w.s.welcome(); err != nil {
+		return err
+	}
 	out, err := ws.AppendUpgrade(w.out[:0], r, ws.UpgradeOptions{Subprotocols: e.subprotocols})
 	if err != nil {
 		return err
@@ -87,28 +90,6 @@ func (w *worker) route(path []byte) (endpoint, *http1.Error) {
 	}
 }
 
-// admit makes a connection one of its kind. It refuses those that are one too many, or that come while the
-// server drains. Only who is past this counts: a crowd that has just connected must not refuse itself.
-func (w *worker) admit(c *poller.Conn, kind uint8) *http1.Error {
-	if w.s.draining.Load() {
-		return refuseDraining
-	}
-	if w.s.admitted.Add(1) > w.s.connectionsMax {
-		w.s.admitted.Add(-1)
-		return refuseFull
-	}
-	c.Kind = kind
-	return nil
-}
-
-// dismiss is the opposite of admit.
-func (w *worker) dismiss(c *poller.Conn) {
-	if c.Kind != connHTTP {
-		w.s.admitted.Add(-1)
-		c.Kind = connHTTP
-	}
-}
-
 // refuse answers a request that does not become a WebSocket, and ends the connection. The query is never
 // logged: it may hold a token.
 func (w *worker) refuse(c *poller.Conn, e *http1.Error) {
@@ -123,11 +104,8 @@ func (w *worker) readyz(c *poller.Conn, r *http1.Request) *http1.Error {
 	if m := string(r.Method); m != "GET" && m != "HEAD" {
 		return &http1.Error{Status: 405, Code: codes.MethodNotAllowed, Message: "GET only", Header: []string{"Allow: GET, HEAD"}}
 	}
-	switch {
-	case w.s.draining.Load():
-		return refuseDraining
-	case w.s.admitted.Load() >= w.s.connectionsMax:
-		return refuseFull
+	if err := w.s.unready(); err != nil {
+		return err
 	}
 	w.out = http1.AppendResponse(w.out[:0], 200, "application/json", []byte(`{"ready":true}`))
 	if string(r.Method) == "HEAD" {
@@ -146,18 +124,3 @@ func (w *worker) leave(c *poller.Conn) {
 	c.User = [2]uint32{}
 	w.dismiss(c)
 }
-
-var (
-	refuseFull = &http1.Error{
-		Status: 503, Code: codes.Full, Message: "the server has as many connections as it may have",
-		Header: []string{"Retry-After: 5"},
-	}
-	refuseDraining = &http1.Error{
-		Status: 503, Code: codes.Draining, Message: "the server is shutting down",
-		Header: []string{"Retry-After: 2"},
-	}
-)
-
-// politeRefusals is how many connections above the bound are still read, so that they can be answered in
-// HTTP; those past it get their answer unread.
-func politeRefusals(room int) int { return min(64, room/4) }

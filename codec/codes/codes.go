@@ -22,5 +22,6 @@ const (
 	Timeout          = "timeout" // the request did not come in time
 	Full             = "full"    // as many connections as there may be
 	Draining         = "draining"
+	Memory           = "memory" // the server has less of it than it needs
 	Internal         = "internal"
 )
