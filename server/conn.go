@@ -166,7 +166,7 @@ func (w *worker) close(c *poller.Conn, code ws.CloseCode, reason string) {
 // due is a connection's one deadline: for its request, then for signs of life.
 func (w *worker) due(c *poller.Conn) {
 	if c.Kind == connHTTP {
-		w.refuse(c, &http1.Error{Status: 408, Code: codes.Timeout, Message: "no complete request came in time"})
+		w.refuse(c, nil, &http1.Error{Status: 408, Code: codes.Timeout, Message: "no complete request came in time"})
 		return
 	}
 	hb := &w.s.cfg.Heartbeat

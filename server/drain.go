@@ -70,7 +70,7 @@ const ticksASecond = uint(time.Second / tickTime)
 
 func (w *worker) letGo(c *poller.Conn) {
 	if c.Kind == connHTTP {
-		w.refuse(c, refuseDraining)
+		w.refuse(c, nil, refuseDraining)
 		return
 	}
 	after := w.s.reconnectAfter()

@@ -19,13 +19,13 @@ func (w *worker) upgrade(c *poller.Conn, p []byte) (used int) {
 	n, err := http1.Parse(p, r)
 	switch {
 	case err != nil:
-		w.refuse(c, err)
+		w.refuse(c, r, err)
 		return len(p)
 	case n == 0:
 		return 0
 	}
 	if err := w.accept(c, r); err != nil {
-		w.refuse(c, err)
+		w.refuse(c, r, err)
 		return len(p)
 	}
 	return n
@@ -91,10 +91,13 @@ func (w *worker) route(path []byte) (endpoint, *http1.Error) {
 }
 
 // refuse answers a request that does not become a WebSocket, and ends the connection. The query is never
-// logged: it may hold a token.
-func (w *worker) refuse(c *poller.Conn, e *http1.Error) {
+// logged: it may hold a token. r is nil where there is none.
+func (w *worker) refuse(c *poller.Conn, r *http1.Request, e *http1.Error) {
 	w.counts.refuse(e)
 	w.out = http1.AppendError(w.out[:0], e)
+	if r != nil && string(r.Method) == "HEAD" {
+		w.out = http1.HeadOnly(w.out)
+	}
 	w.send(c, w.out)
 	c.Finish()
 }
@@ -109,7 +112,7 @@ func (w *worker) readyz(c *poller.Conn, r *http1.Request) *http1.Error {
 	}
 	w.out = http1.AppendResponse(w.out[:0], 200, "application/json", []byte(`{"ready":true}`))
 	if string(r.Method) == "HEAD" {
-		w.out = w.out[:bytes.Index(w.out, []byte("\r\n\r\n"))+4]
+		w.out = http1.HeadOnly(w.out)
 	}
 	w.send(c, w.out)
 	c.Finish()

@@ -7,6 +7,7 @@ var (
 	space     = []byte{' '}
 	question  = []byte{'?'}
 	rootPath  = []byte{'/'}
+	emptyLine = []byte("\r\n\r\n")
 
 	isToken = set("!#$%&'*+-.^_`|~")     // RFC 9110 §5.6.2
 	isHost  = set("-._~%!$&'()*+,;=[]:") // RFC 3986 §3.2.2, with the port's colon

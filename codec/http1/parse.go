@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/megawire/megawire/codec/codes"
 )
@@ -12,14 +13,15 @@ import (
 func Parse(src []byte, r *Request) (n int, err *Error) {
 	r.Method, r.Host, r.Path, r.Query = nil, nil, nil, nil
 	r.src, r.count, r.Minor = src, 0, 0
-	for {
-		line, next, err := cutLine(src, n)
+	start, err := begin(src)
+	for n = start; err == nil; {
+		line, next, fault := r.cutLine(n, n == start)
 		switch {
-		case err != nil:
-			return 0, err
+		case fault != nil:
+			return 0, fault
 		case next == 0:
 			return 0, nil
-		case n == 0:
+		case n == start:
 			err = r.requestLine(line)
 		case len(line) == 0:
 			if err := r.check(); err != nil {
@@ -29,29 +31,47 @@ func Parse(src []byte, r *Request) (n int, err *Error) {
 		default:
 			err = r.header(line, n)
 		}
-		if err != nil {
-			return 0, err
-		}
 		n = next
 	}
+	return 0, err
 }
+
+// begin gives where the request line begins: one empty line before it is passed over, as old clients send it behind the body
+// of the request before (RFC 9112 §2.2).
+func begin(src []byte) (at int, err *Error) {
+	if len(src) > 0 && src[0] == '\r' {
+		if len(src) > 1 && src[1] != '\n' {
+			return 0, badRequest("not an HTTP request")
+		}
+		at = min(len(src), len("\r\n"))
+	}
+	switch {
+	case at == len(src) || isToken[src[at]]:
+		return at, nil
+	case src[at] == tlsHandshake:
+		return 0, badRequest("not an HTTP request: TLS is not spoken on this port")
+	default:
+		return 0, badRequest("not an HTTP request")
+	}
+}
+
+// tlsHandshake is what a TLS client begins with (RFC 8446 §5.1).
+const tlsHandshake = 22
 
 // cutLine gives the line that begins at src[at], without its CRLF, and where the next one begins: 0 when the line is
 // not whole yet. A lone LF is not taken for an end of line, as RFC 9112 §2.2 would allow: proxies that disagree on where
 // a line ends are how requests are smuggled.
-func cutLine(src []byte, at int) (line []byte, next int, err *Error) {
-	if at == 0 && len(src) > 0 && !isToken[src[0]] {
-		return nil, 0, badRequest("not an HTTP request") // TLS on a plain port, most often
-	}
-	rest := src[at:min(len(src), HeadBytesMax)]
+func (r *Request) cutLine(at int, first bool) (line []byte, next int, err *Error) {
+	bytesMax := r.headBytesMax()
+	rest := r.src[at:min(len(r.src), bytesMax)]
 	i := bytes.IndexByte(rest, '\n')
 	switch {
-	case i < 0 && len(src) < HeadBytesMax:
+	case i < 0 && len(r.src) < bytesMax:
 		return nil, 0, nil
-	case i < 0 && at == 0:
-		return nil, 0, &Error{Status: 414, Code: codes.TooLarge, Message: "request line over 8192 bytes"}
+	case i < 0 && first:
+		return nil, 0, tooLarge(414, "request line", bytesMax)
 	case i < 0:
-		return nil, 0, &Error{Status: 431, Code: codes.TooLarge, Message: "request head over 8192 bytes"}
+		return nil, 0, tooLarge(431, "request head", bytesMax)
 	case i == 0 || rest[i-1] != '\r':
 		return nil, 0, badRequest("line not ended by CR LF")
 	}
@@ -65,11 +85,11 @@ func (r *Request) requestLine(line []byte) *Error {
 	if !ok || !ok2 || !token(method) {
 		return badRequest("malformed request line")
 	}
-	minor, err := parseVersion(version)
-	if err != nil {
+	r.Method = method // even of a line with a fault: HEAD is answered without a body
+	var err *Error
+	if r.Minor, err = parseVersion(version); err != nil {
 		return err
 	}
-	r.Method, r.Minor = method, minor
 	return r.target(target)
 }
 
@@ -130,7 +150,7 @@ func cutScheme(t []byte) (rest []byte, ok bool) {
 // header reads one header line that begins at src[at] (RFC 9112 §5).
 func (r *Request) header(line []byte, at int) *Error {
 	if r.count == HeadersMax {
-		return &Error{Status: 431, Code: codes.TooLarge, Message: "more than 64 headers"}
+		return &Error{Status: 431, Code: codes.TooLarge, Message: fmt.Sprintf("more than %d headers", HeadersMax)}
 	}
 	if line[0] == ' ' || line[0] == '\t' {
 		return badRequest("folded header line") // §5.2
@@ -201,6 +221,11 @@ func validHost(host []byte) bool {
 		}
 	}
 	return true
+}
+
+// tooLarge names the bound in force, since an operator may have set it.
+func tooLarge(status int, what string, bytesMax int) *Error {
+	return &Error{Status: status, Code: codes.TooLarge, Message: fmt.Sprintf("%s over %d bytes", what, bytesMax)}
 }
 
 func badRequest(message string) *Error {

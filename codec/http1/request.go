@@ -4,13 +4,17 @@ import "bytes"
 
 // Bounds of a request's head.
 const (
-	HeadBytesMax = 8192 // request line and headers with the empty line that ends them
+	HeadBytesMax = 8192 // request line and headers with the empty line that ends them, unless a Request says otherwise
 	HeadersMax   = 64
+
+	headBytesCeiling = 60 << 10 // of what a Request may say: a field's places have 16 bits
 )
 
 // Request is the head of a request. Its slices alias the bytes given to Parse and are valid as long as those. One value
-// can be parsed into again and again without allocating.
+// can be parsed into again and again without allocating. After a fault it has what was read before it.
 type Request struct {
+	HeadBytesMax int // set by the caller, at most 60 KiB; 0 for the usual HeadBytesMax
+
 	Method []byte
 	Minor  int    // of the version, HTTP/1.x: 1 or 0
 	Host   []byte // with the port, if any; of an absolute-form target, else of the Host header; may be empty in HTTP/1.0
@@ -22,9 +26,17 @@ type Request struct {
 	count   int
 }
 
-// field is where a header stands in the head; HeadBytesMax fits 16 bits.
+// field is where a header stands in the head.
 type field struct {
 	name, nameEnd, value, valueEnd uint16
+}
+
+// headBytesMax is the bound in force.
+func (r *Request) headBytesMax() int {
+	if r.HeadBytesMax == 0 {
+		return HeadBytesMax
+	}
+	return min(r.HeadBytesMax, headBytesCeiling)
 }
 
 func (r *Request) name(i int) []byte {

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"strconv"
 	"unicode/utf8"
 )
@@ -32,6 +33,11 @@ func AppendError(dst []byte, e *Error) []byte {
 // AppendResponse appends a whole response. The connection is to be closed after it.
 func AppendResponse(dst []byte, status int, contentType string, body []byte) []byte {
 	return appendResponse(dst, status, nil, contentType, body)
+}
+
+// HeadOnly gives what of a whole response answers HEAD: the same headers, no body (RFC 9110 §9.3.2).
+func HeadOnly(response []byte) []byte {
+	return response[:bytes.Index(response, emptyLine)+len(emptyLine)]
 }
 
 func appendResponse(dst []byte, status int, header []string, contentType string, body []byte) []byte {

@@ -54,6 +54,26 @@ func TestAppendResponse(t *testing.T) {
 	}
 }
 
+// TestHeadOnly: the answer to HEAD has the headers of the answer to GET, its length among them, and no body.
+func TestHeadOnly(t *testing.T) {
+	for _, whole := range [][]byte{
+		AppendError(nil, &Error{Status: 503, Code: "full", Message: "full", Header: []string{"Retry-After: 5"}}),
+		AppendResponse(nil, 200, "text/plain", []byte("a\r\n\r\nb")),
+		AppendResponse(nil, 200, "text/plain", nil),
+	} {
+		theirs, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(HeadOnly(whole))), &http.Request{Method: http.MethodHead})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if theirs.Body.Close() != nil || theirs.ContentLength != int64(len(whole)-len(HeadOnly(whole))) {
+			t.Errorf("%q for %q", HeadOnly(whole), whole)
+		}
+		if !bytes.HasPrefix(whole, HeadOnly(whole)) || bytes.Count(HeadOnly(whole), emptyLine) != 1 {
+			t.Errorf("%q for %q", HeadOnly(whole), whole)
+		}
+	}
+}
+
 // TestEveryStatusHasItsPhrase holds our list against another's.
 func TestEveryStatusHasItsPhrase(t *testing.T) {
 	for status := range 600 {
