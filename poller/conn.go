@@ -18,8 +18,11 @@ const (
 type marks uint8
 
 const (
-	markHeard  marks = 1 << iota // the peer will send nothing more
-	markPaused                   // not read from until its replies are gone
+	markHeard   marks = 1 << iota // the peer will send nothing more
+	markPaused                    // not read from until its replies are gone
+	markResting                   // not read from until a time that stands in loop.rests
+
+	notRead = markPaused | markResting
 )
 
 // Conn is one connection. It belongs to its loop. All are kept in slabs, so a Conn is 64 bytes, one line of
@@ -79,7 +82,7 @@ func (c *Conn) Finish() {
 	}
 	c.state = finishing
 	c.due = c.loop.Seconds() + lingerSeconds
-	c.resume() // to throw away what comes, and to see the peer's end
+	c.resume(notRead) // to throw away what comes, and to see the peer's end
 	if c.loop.reading == c {
 		return // the handler still reads its input, and replies are not written yet: receive goes on
 	}
@@ -88,9 +91,6 @@ func (c *Conn) Finish() {
 		c.endOutput()
 	}
 }
-
-// InputKept reports whether input waits that Data has not used: the peer is in the midst of something.
-func (c *Conn) InputKept() bool { return c.input != 0 }
 
 // PeerDone says that the peer has announced its end: after Finish the connection is closed as soon as all
 // is sent, without waiting for the peer to do it first.

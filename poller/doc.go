@@ -23,7 +23,8 @@
 // nothing to write: its buffer has no bound, its Write closes connections from within, and it does not
 // tell when a socket is writable again. That is asked of an epoll set of our own, which holds the stalled
 // sockets alone. A connection whose replies reach their bound is not read from until they are gone
-// (Congested), by changing its entry in gnet's epoll set.
+// (Congested), by changing its entry in gnet's epoll set; nor is one, for a time, that the handler has called
+// Rest for. To either Data may leave whole requests unused, and is given them again afterwards.
 //
 // # The end of a connection
 //

@@ -124,11 +124,14 @@ func (l *Loop) event(c *Conn, fn func(c *Conn, p []byte), p []byte) gnet.Action 
 
 func (c *Conn) opened([]byte) { c.loop.poller.o.Handler.Opened(c) }
 
-// receive hands bytes to the handler, together with those it left last time, and writes its replies.
+// receive hands bytes to the handler, together with those it left last time, and writes its replies. p is empty where
+// nothing came and those alone are presented again.
 func (c *Conn) receive(p []byte) {
 	l := c.loop
-	l.counts.BytesIn += uint64(len(p))
-	c.seen = l.Seconds()
+	if len(p) > 0 {
+		l.counts.BytesIn += uint64(len(p))
+		c.seen = l.Seconds()
+	}
 	if c.state != open {
 		if c.state == finishing || c.state == lingering {
 			l.poller.o.Handler.Late(c, p)
@@ -140,9 +143,12 @@ func (c *Conn) receive(p []byte) {
 		b.B = append(b.B, p...)
 		p = b.B
 	}
-	l.reading = c
-	used := l.poller.o.Handler.Data(c, p)
-	l.reading = nil
+	used := 0
+	if !c.Resting() { // else the loop had this event from its set already
+		l.reading = c
+		used = l.poller.o.Handler.Data(c, p)
+		l.reading = nil
+	}
 	if c.state == open {
 		c.keepInput(p, used)
 	} else {

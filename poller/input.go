@@ -15,10 +15,15 @@ func putBuffer(b *bytebufferpool.ByteBuffer) {
 	}
 }
 
+// readBytes is the size of gnet's read buffer: what one event brings at most.
+const readBytes = 64 << 10
+
 // input is what a connection's handler has not used yet. It is made only while there is such a thing.
 type input struct {
 	buf     *bytebufferpool.ByteBuffer
-	counted int // its part in loop.inputBytes
+	counted int    // its part in loop.inputBytes
+	left    int    // its part in loop.leftBytes
+	since   uint32 // when it began, or Data last used something of it, in loop seconds
 }
 
 // keepInput keeps what Data has not used. p is either the kept input itself or the loop's read buffer.
@@ -32,34 +37,71 @@ func (c *Conn) keepInput(p []byte, used int) {
 	if c.input == 0 {
 		c.input = l.inputs.New()
 		l.inputs.At(c.input).buf = buffers.Get()
+		c.renewInput()
 	}
 	in := l.inputs.At(c.input)
+	if used > 0 {
+		in.since = l.Seconds()
+	}
 	if used > 0 || len(in.buf.B) == 0 { // else it stands there already: bytes that trickle in are not copied again
 		if cap(in.buf.B) > pooledBytesMax && len(rest) <= pooledBytesMax {
 			in.buf = buffers.Get() // a large message is through: what is left of it must not hold its buffer
 		}
 		in.buf.B = append(in.buf.B[:0], rest...) // forward within the same array when p is the kept input
 	}
-	l.count(in, len(rest))
-	if len(rest) > l.poller.o.InputBytesMax {
+	left, bytesMax := 0, l.poller.o.InputBytesMax
+	if c.Resting() {
+		bytesMax += readBytes // of an event that the loop had taken from its set before the rest began
+	}
+	if c.Resting() || c.Congested() {
+		left = len(rest)
+	}
+	l.count(in, len(rest), left)
+	if len(rest) > bytesMax {
 		c.Close() // only where the connection could not be paused
+	}
+}
+
+// renewInput has the time of input that is kept begin anew.
+func (c *Conn) renewInput() {
+	if c.input != 0 {
+		c.loop.inputs.At(c.input).since = c.loop.Seconds()
 	}
 }
 
 func (c *Conn) dropInput() {
 	if c.input != 0 {
 		in := c.loop.inputs.At(c.input)
-		c.loop.count(in, 0)
+		c.loop.count(in, 0, 0)
 		putBuffer(in.buf)
 		c.loop.inputs.Free(c.input)
 		c.input = 0
 	}
 }
 
-func (l *Loop) count(in *input, bytes int) {
+func (l *Loop) count(in *input, bytes, left int) {
 	l.inputBytes += bytes - in.counted
-	in.counted = bytes
+	l.leftBytes += left - in.left
+	in.counted, in.left = bytes, left
+}
+
+// InputKept reports whether input waits that Data has not used: the peer is in the midst of something, or we are,
+// where the connection is congested or rests.
+func (c *Conn) InputKept() bool { return c.input != 0 }
+
+// InputSince is since when input has been kept that Data has not used, in loop seconds; 0 where there is none. It
+// begins anew whenever Data has used something. While the connection is not read from it is 0 as well, and begins anew
+// afterwards: what the peer has begun it cannot end meanwhile.
+func (c *Conn) InputSince() uint32 {
+	if c.input == 0 || c.marks&notRead != 0 {
+		return 0
+	}
+	return c.loop.inputs.At(c.input).since
 }
 
 // InputBytes is how much input the loop keeps for handlers that have not used it, of all connections.
 func (l *Loop) InputBytes() int { return l.inputBytes }
+
+// LeftBytes is the part of InputBytes that connections have left because they are congested or rest. It waits for us
+// and not for its peers: a connection's is at most what it had kept before and one read.
+func (l *Loop) LeftBytes() int { return l.leftBytes }

@@ -64,8 +64,8 @@ func TestAddressIsGoneAfterAReset(t *testing.T) {
 type (
 	knownConn struct {
 		_          int
-		remote     unix.Sockaddr //nolint:unused // found by its name
-		remoteAddr net.Addr      //nolint:unused // likewise
+		remote     unix.Sockaddr
+		remoteAddr net.Addr
 	}
 	otherConn struct {
 		remote     unix.Sockaddr //nolint:unused // found by its name

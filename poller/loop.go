@@ -37,7 +37,10 @@ type Loop struct {
 	copies     addressCopies
 	conns      slab.Slab[Conn]
 	inputs     slab.Slab[input]
-	inputBytes int // of all inputs
+	inputBytes int    // of all inputs
+	leftBytes  int    // of those, what connections that are not read from have left
+	rests      []rest // who is not read from for a time
+	rested     int    // how far the walk over them has come
 	stalls     slab.Slab[stall]
 	writable   writable
 	running    []func() // taken from posted

@@ -29,13 +29,18 @@ func (c *Conn) pause() {
 	}
 }
 
-// resume reads again.
-func (c *Conn) resume() {
-	if c.marks&markPaused == 0 {
+// resume takes these reasons away for not reading, and reads again where none is left.
+func (c *Conn) resume(reasons marks) {
+	if c.marks&reasons == 0 {
 		return
 	}
-	c.marks &^= markPaused
-	if err := c.setEvents(readEvents); err != nil {
+	c.marks &^= reasons
+	if c.marks&notRead != 0 {
+		return
+	}
+	c.renewInput()
+	// Where the set is not known nothing was changed in it.
+	if err := c.setEvents(readEvents); err != nil && c.loop.epoll.Load() != none {
 		c.Close()
 	}
 }

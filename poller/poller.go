@@ -20,8 +20,9 @@ type Handler interface {
 	// Opened: a connection was accepted.
 	Opened(c *Conn)
 	// Data: bytes came. p is good for the call only and may be changed in place. Data returns how many
-	// of them it is done with; the rest is presented again in front of what comes next. It is kept
-	// without a bound: a handler does not leave more than it is ready to hold, but closes.
+	// of them it is done with; the rest is presented again in front of what comes next, and without anything new once
+	// a connection is read from again that was Congested or Resting: Data may leave whole requests to either.
+	// What is left is bounded by InputBytesMax alone: a handler that holds less than that closes.
 	Data(c *Conn, p []byte) (used int)
 	// Late: bytes came after Finish, for the handler to find in them that the peer is done too. They are
 	// thrown away, whole or not.

@@ -4,6 +4,7 @@ package poller
 const (
 	dueWritable = 1 << iota // a stalled socket may have become writable
 	dueScan                 // the ticker's call
+	dueRests                // rests may be over
 )
 
 const (
@@ -90,6 +91,9 @@ func (l *Loop) doDue(due uint32) (more bool) {
 		l.scan()
 		l.guard(func() { l.poller.o.Handler.Tick(l) })
 		l.publishCounts()
+	}
+	if due&(dueScan|dueRests) != 0 {
+		more = l.endRests() || more
 	}
 	return more
 }

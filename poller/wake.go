@@ -56,7 +56,7 @@ func disguise(eventfd int) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fds[0]) // not before: the other end must have a peer to name
+	defer func() { _ = unix.Close(fds[0]) }() // not before: the other end must have a peer to name
 	f := os.NewFile(uintptr(fds[1]), "wake")
 	socket, err := net.FileConn(f) // a duplicate
 	_ = f.Close()
@@ -143,7 +143,7 @@ func (l *Loop) enrol() error {
 	}
 	epoll, err := findEpoll(fd)
 	if err != nil {
-		l.poller.o.Logger.Warn("clients that do not read their replies cannot be paused; they are given up instead", "error", err)
+		l.poller.o.Logger.Warn("clients that send too fast cannot be paused; they are given up instead", "error", err)
 	}
 	l.epoll.Store(int32(epoll))
 	if !l.enrolled { // gnet says nothing of an epoll_ctl that fails

@@ -165,8 +165,8 @@ func (c *Conn) push([]byte) {
 		return
 	}
 	l.poller.o.Handler.Drained(c)
-	c.resume()
-	if c.input != 0 && c.state == open {
+	c.resume(markPaused)
+	if c.input != 0 && c.state == open && !c.Resting() {
 		c.receive(nil) // the requests that were left, whether it could be paused or not
 	}
 }
