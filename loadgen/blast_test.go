@@ -68,7 +68,7 @@ func greet(c net.Conn) []string {
 		n += got
 		used, _ = http1.Parse(buf[:n], &request)
 	}
-	answer, fault := ws.AppendUpgrade(nil, &request, ws.UpgradeOptions{})
+	answer, _, fault := ws.AppendUpgrade(nil, &request, ws.UpgradeOptions{})
 	if fault != nil {
 		panic(fault)
 	}

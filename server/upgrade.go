@@ -55,7 +55,7 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 	if err := w.s.welcome(); err != nil {
 		return err
 	}
-	out, err := ws.AppendUpgrade(w.out[:0], r, ws.UpgradeOptions{Subprotocols: e.subprotocols})
+	out, _, err := ws.AppendUpgrade(w.out[:0], r, ws.UpgradeOptions{Subprotocols: e.subprotocols})
 	if err != nil {
 		return err
 	}

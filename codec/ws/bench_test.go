@@ -60,7 +60,7 @@ func TestNoAllocations(t *testing.T) {
 		{"AppendClose", func() { AppendClose(scratch[:0], SlowReader, "slow reader") }},
 		{"BeginFrame and FinishFrame", func() { FinishFrame(append(BeginFrame(scratch[:0]), payload...), 0, Text) }},
 		{"AppendUpgrade", func() {
-			if _, err := AppendUpgrade(scratch[:0], &r, o); err != nil {
+			if _, _, err := AppendUpgrade(scratch[:0], &r, o); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -170,7 +170,7 @@ func BenchmarkUpgrade(b *testing.B) {
 			if _, err := http1.Parse(request, &r); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := AppendUpgrade(scratch[:0], &r, o); err != nil {
+			if _, _, err := AppendUpgrade(scratch[:0], &r, o); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -18,7 +18,7 @@ const (
 	UnsupportedData = gobwas.StatusUnsupportedData         // a binary frame on /ws
 	NoStatus        = gobwas.StatusNoStatusRcvd            // a close frame without a body; never sent
 	AbnormalClosure = gobwas.StatusAbnormalClosure         // the connection ended without a close frame; never sent
-	InvalidPayload  = gobwas.StatusInvalidFramePayloadData // text that is not UTF-8
+	InvalidPayload  = gobwas.StatusInvalidFramePayloadData // text that is not UTF-8, or compressed data that cannot be inflated
 	PolicyViolation = gobwas.StatusPolicyViolation
 	MessageTooBig   = gobwas.StatusMessageTooBig
 	InternalError   = gobwas.StatusInternalServerError
@@ -79,4 +79,28 @@ func checkClose(code CloseCode, reason string) error {
 		code = NormalClosure
 	}
 	return gobwas.CheckCloseFrameData(code, reason)
+}
+
+// HasClose reports whether a close frame stands in p, which begins at a frame of a client's, and is all there. It is for a
+// connection that is closing: payloads are not looked into, and after a frame that breaks a rule there is none. deflate tells
+// whether messages may be compressed.
+func HasClose(p []byte, deflate bool) bool {
+	for len(p) > 0 {
+		s := ServerSide
+		if Opcode(p[0]&opBits) == Continuation { // of a message whose beginning nobody remembers
+			s |= Fragmented
+		}
+		if deflate {
+			s |= Extended
+		}
+		h, n, err := ParseHeader(p, s)
+		if err != nil || n == 0 || int64(len(p)-n) < h.Length {
+			return false
+		}
+		if h.OpCode == Close {
+			return true
+		}
+		p = p[n+int(h.Length):]
+	}
+	return false
 }

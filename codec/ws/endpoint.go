@@ -20,8 +20,8 @@ const (
 	Fail                        // the peer broke a rule: close with Code and Reason, read no more (§7.1.7)
 )
 
-// Event is one thing that the peer did. Payload aliases the input or the endpoint's buffer and is valid until the next
-// call of a method of the Endpoint.
+// Event is one thing that the peer did. Payload aliases the input, the endpoint's buffer or the Inflater's, and is valid until
+// the next call of a method of the Endpoint or of one that has the same Inflater.
 type Event struct {
 	Kind    EventKind
 	Op      Opcode
@@ -32,8 +32,11 @@ type Event struct {
 
 // Limits bounds what a peer may make an Endpoint hold.
 type Limits struct {
-	MessageBytesMax int // payload of a whole message; 0 admits empty messages alone
+	MessageBytesMax int // payload of a whole message, compressed and inflated; 0 admits empty messages alone
 	FragmentsMax    int // frames of one message; fewer than 1 admits unfragmented messages alone
+
+	// Inflater is for connections that have agreed on permessage-deflate; without one, a compressed message is a fault.
+	Inflater *Inflater
 }
 
 // Why a message is refused, as the peer gets to read it.
@@ -49,6 +52,7 @@ type Endpoint struct {
 	buf    *bytebufferpool.ByteBuffer // payload of the frames so far; nil while there are none or they were all empty
 	frames int                        // of the message under way
 	op     Opcode                     // of the message under way; Continuation when there is none
+	packed bool                       // the message under way is compressed
 }
 
 // Next takes the next event out of src, which holds what came after the bytes that earlier calls consumed. n bytes are
@@ -63,7 +67,7 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 		e.Release() // the message of the call before has been dealt with
 	}
 	for {
-		h, size, err := ParseHeader(src[n:], e.state())
+		h, size, err := ParseHeader(src[n:], e.state(l))
 		if err != nil {
 			return fail(ProtocolError, err), len(src)
 		}
@@ -79,7 +83,7 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 		payload := src[n+size:][:h.Length:h.Length]
 		Mask(payload, h.Mask, 0)
 		n += size + len(payload)
-		if ev := e.take(&h, payload); ev.Kind == Fail {
+		if ev := e.take(&h, payload, l); ev.Kind == Fail {
 			return ev, len(src)
 		} else if ev.Kind != NeedMore {
 			return ev, n
@@ -100,11 +104,15 @@ func (e *Endpoint) Release() {
 }
 
 // state is what the next frame is judged by (§5.1, §5.4).
-func (e *Endpoint) state() State {
-	if e.op == Continuation {
-		return ServerSide
+func (e *Endpoint) state(l *Limits) State {
+	s := ServerSide
+	if e.op != Continuation {
+		s |= Fragmented
 	}
-	return ServerSide | Fragmented
+	if l.Inflater != nil {
+		s |= Extended
+	}
+	return s
 }
 
 // admit judges by a frame's header, before its payload is there, whether the message would grow too big (§7.4.1).
@@ -122,7 +130,7 @@ func (e *Endpoint) admit(h *Header, l *Limits) error {
 }
 
 // take makes an event of a whole, unmasked frame; NeedMore when it was a fragment with others to come.
-func (e *Endpoint) take(h *Header, payload []byte) Event {
+func (e *Endpoint) take(h *Header, payload []byte, l *Limits) Event {
 	switch {
 	case h.OpCode == Ping:
 		return Event{Kind: PingEvent, Op: Ping, Payload: payload}
@@ -131,10 +139,13 @@ func (e *Endpoint) take(h *Header, payload []byte) Event {
 	case h.OpCode == Close:
 		return closeEvent(payload)
 	case h.Fin && h.OpCode != Continuation:
+		if h.Rsv != 0 {
+			return inflate(h.OpCode, payload, l)
+		}
 		return message(h.OpCode, payload)
 	}
 	if h.OpCode != Continuation {
-		e.op = h.OpCode
+		e.op, e.packed = h.OpCode, h.Rsv != 0
 	}
 	e.frames++
 	if len(payload) > 0 {
@@ -146,12 +157,15 @@ func (e *Endpoint) take(h *Header, payload []byte) Event {
 	if !h.Fin {
 		return Event{}
 	}
-	op := e.op
-	e.op, e.frames = Continuation, 0
-	if e.buf == nil {
-		return message(op, payload)
+	op, packed := e.op, e.packed
+	e.op, e.packed, e.frames = Continuation, false, 0
+	if e.buf != nil {
+		payload = e.buf.B
 	}
-	return message(op, e.buf.B)
+	if packed {
+		return inflate(op, payload, l)
+	}
+	return message(op, payload)
 }
 
 // Held is how many bytes of an unfinished fragmented message the endpoint keeps.
@@ -160,6 +174,19 @@ func (e *Endpoint) Held() int {
 		return 0
 	}
 	return len(e.buf.B)
+}
+
+// inflate makes a message of one that is compressed (RFC 7692 §6.2).
+func inflate(op Opcode, payload []byte, l *Limits) Event {
+	payload, err := l.Inflater.Inflate(payload, l.MessageBytesMax)
+	switch {
+	case err == nil:
+		return message(op, payload)
+	case errors.Is(err, errInflate):
+		return fail(InvalidPayload, err)
+	default:
+		return fail(MessageTooBig, err)
+	}
 }
 
 // message checks what can only be checked at a message's end (§8.1).

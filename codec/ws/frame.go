@@ -38,21 +38,25 @@ const (
 	len16Max = 1<<16 - 1
 )
 
-// ErrLengthNotMinimal says that a header's length would fit a shorter form (§5.2). The other faults that ParseHeader finds are
-// gobwas's.
-var ErrLengthNotMinimal = errors.New("payload length not in its shortest form")
+// Faults that ParseHeader finds; the others are gobwas's.
+var (
+	ErrLengthNotMinimal = errors.New("payload length not in its shortest form")                  // §5.2
+	ErrReservedBits     = errors.New("reserved bits that permessage-deflate does not set there") // RFC 7692 §6
+)
 
 // Header is a frame's header (§5.2). Rsv has the three reserved bits as a number, Length is in bytes of payload.
 type Header = gobwas.Header
 
-// State is what a frame is judged by: who reads it, and whether a fragmented message is under way.
+// State is what a frame is judged by: who reads it, whether a fragmented message is under way, and whether messages may be
+// compressed.
 type State = gobwas.State
 
-// The states; Fragmented is added to one of the others.
+// The states; Fragmented and Extended are added to one of the others.
 const (
 	ServerSide = gobwas.StateServerSide
 	ClientSide = gobwas.StateClientSide
 	Fragmented = gobwas.StateFragmented
+	Extended   = gobwas.StateExtended // permessage-deflate is agreed on
 )
 
 // ParseHeader reads the header that src begins with; n is its length, 0 when src does not hold all of it yet. An error
@@ -69,7 +73,7 @@ func ParseHeader(src []byte, s State) (h Header, n int, err error) {
 	h.Masked = src[1]&maskBit != 0
 	h.Length = int64(short) // enough to tell that a control frame is too long
 	if !ordinary(src[0], h.Masked, s) {
-		if err := gobwas.CheckHeader(h, s); err != nil {
+		if err := checkHeader(h, s); err != nil {
 			return h, 0, err
 		}
 	}
@@ -111,6 +115,18 @@ func ParseHeader(src []byte, s State) (h Header, n int, err error) {
 // the rest of ParseHeader, would find nothing wrong with it.
 func ordinary(first byte, masked bool, s State) bool {
 	return (first == finBit|byte(Text) || first == finBit|byte(Binary)) && masked == s.ServerSide() && !s.Fragmented()
+}
+
+// checkHeader is gobwas's check; with permessage-deflate, which gobwas leaves to others, a message's first frame may have
+// RSV1 (RFC 7692 §6).
+func checkHeader(h Header, s State) error {
+	if err := gobwas.CheckHeader(h, s); err != nil || h.Rsv == 0 {
+		return err
+	}
+	if h.Rsv != rsv1Bit>>4 || (h.OpCode != Text && h.OpCode != Binary) {
+		return ErrReservedBits
+	}
+	return nil
 }
 
 // AppendHeader appends the header of a whole, unmasked message: what a server sends. length is that of the payload

@@ -29,7 +29,7 @@ func FuzzUpgrade(f *testing.F) {
 		}
 		dst := []byte("before")
 		if fault == nil {
-			if dst, fault = AppendUpgrade(dst, &r, UpgradeOptions{Subprotocols: []string{"megawire.v1"}}); fault == nil {
+			if dst, _, fault = AppendUpgrade(dst, &r, UpgradeOptions{Subprotocols: []string{"megawire.v1"}}); fault == nil {
 				if !bytes.HasPrefix(dst, []byte("beforeHTTP/1.1 101 ")) || !bytes.HasSuffix(dst, []byte("\r\n\r\n")) {
 					t.Errorf("answer %q", dst)
 				}

@@ -27,28 +27,38 @@ type UpgradeOptions struct {
 	// refused, as a browser would drop the connection anyway, without saying why. An endpoint that speaks none passes over
 	// what is offered and chooses none (§4.2.2, 4).
 	Subprotocols []string
+
+	// Deflate agrees on permessage-deflate where a client offers it in a way that can be served (RFC 7692 §7.1).
+	Deflate bool
 }
 
 // AppendUpgrade appends the 101 response to an upgrade request (§4.2.2), or says what is wrong with it; dst is then
-// returned as it was. Extensions are declined by not naming them (§9.1).
-func AppendUpgrade(dst []byte, r *http1.Request, o UpgradeOptions) ([]byte, *http1.Error) {
+// returned as it was. Extensions are declined by not naming them (§9.1); deflate tells that permessage-deflate is agreed on.
+func AppendUpgrade(dst []byte, r *http1.Request, o UpgradeOptions) (out []byte, deflate bool, err *http1.Error) {
 	if err := checkUpgrade(r); err != nil {
-		return dst, err
+		return dst, false, err
 	}
 	key, err := upgradeKey(r)
 	if err != nil {
-		return dst, err
+		return dst, false, err
 	}
 	subprotocol, err := choose(r, o.Subprotocols)
 	if err != nil {
-		return dst, err
+		return dst, false, err
+	}
+	offer, err := deflateOffered(r)
+	if err != nil {
+		return dst, false, err
 	}
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	dst = appendAccept(append(dst, "Sec-WebSocket-Accept: "...), key)
 	if subprotocol != "" {
 		dst = append(append(dst, "\r\nSec-WebSocket-Protocol: "...), subprotocol...)
 	}
-	return append(dst, "\r\n\r\n"...), nil
+	if deflate = o.Deflate && offer.agreed; deflate {
+		dst = offer.appendTo(dst)
+	}
+	return append(dst, "\r\n\r\n"...), deflate, nil
 }
 
 // checkUpgrade tells whether the request asks for a WebSocket at all, and in our version (§4.2.1, 1 to 4 and 6).

@@ -57,7 +57,7 @@ func upgradeHead(changes ...string) string {
 
 func TestUpgradeByHTTP10(t *testing.T) {
 	r := parse(t, strings.Replace(upgradeHead(), "HTTP/1.1", "HTTP/1.0", 1))
-	dst, err := AppendUpgrade(nil, r, UpgradeOptions{})
+	dst, _, err := AppendUpgrade(nil, r, UpgradeOptions{})
 	if err == nil || err.Status != 400 || !strings.Contains(err.Message, "HTTP/1.1") || len(dst) > 0 {
 		t.Errorf("got %q, %v", dst, err)
 	}
@@ -98,7 +98,7 @@ func TestUpgrade(t *testing.T) {
 		{"only unknown subprotocols", []string{"Sec-WebSocket-Protocol: mqtt"}, native, 400, "", ""},
 		{"an offer where none is spoken is passed over", []string{"Sec-WebSocket-Protocol: mqtt"}, nil, 101, "", ""},
 	} {
-		dst, err := AppendUpgrade([]byte("before"), parse(t, upgradeHead(c.changes...)), UpgradeOptions{Subprotocols: c.spoken})
+		dst, _, err := AppendUpgrade([]byte("before"), parse(t, upgradeHead(c.changes...)), UpgradeOptions{Subprotocols: c.spoken})
 		rest, _ := strings.CutPrefix(string(dst), "before")
 		if err != nil {
 			if rest != "" {
@@ -132,7 +132,7 @@ func TestHandshakeOfBothSides(t *testing.T) {
 	if string(r.Path) != "/ws" || string(r.Query) != "topics=a" || string(r.Host) != "example.org:8080" {
 		t.Errorf("host %q, path %q, query %q", r.Host, r.Path, r.Query)
 	}
-	response, fault := AppendUpgrade(nil, r, UpgradeOptions{Subprotocols: []string{"megawire.v1"}})
+	response, _, fault := AppendUpgrade(nil, r, UpgradeOptions{Subprotocols: []string{"megawire.v1"}})
 	if fault != nil {
 		t.Fatal(fault)
 	}
