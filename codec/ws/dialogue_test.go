@@ -1,0 +1,163 @@
+package ws
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the endpoint says into the dialogues of testdata")
+
+// TestDialogues runs the dialogues of testdata/*.txt. In them
+//
+//	# what it shows
+//	limits 64 4                            bytes and fragments of a message at most; 70000 and 8 where not given
+//	> text nofin rsv=4 unmasked "abc"*100  a frame comes in
+//	> text fragments=2 "abcde"             a message comes in, two bytes a frame
+//	> times=10 ping ""                     a line ten times over
+//	> hex 8180                             bytes come in
+//	< message text "abc"                   what the endpoint then says; -rewrite writes these lines
+//
+// Each dialogue is a paragraph of its own, with an endpoint of its own. It is then run again with all of its input at
+// once, a byte at a time, cut in two at every place and cut at random, and has to give the same events.
+func TestDialogues(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no dialogues: %v", err)
+	}
+	random := newRandom(t)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { testDialogues(t, file, random) })
+	}
+}
+
+func testDialogues(t *testing.T, file string, random *rand.Rand) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paragraphs []string
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
+		paragraphs = append(paragraphs, testDialogue(t, paragraph, random))
+	}
+	out := strings.Join(paragraphs, "\n")
+	switch {
+	case out == string(text):
+	case *rewrite:
+		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s: got\n%s\n(-rewrite writes this)", file, out)
+	}
+}
+
+// testDialogue gives the dialogue as it really goes.
+func testDialogue(t *testing.T, dialogue string, random *rand.Rand) string {
+	limits := Limits{MessageBytesMax: 70000, FragmentsMax: 8}
+	var out strings.Builder
+	var input []byte
+	var events []string
+	var p peer
+	for line := range strings.Lines(dialogue) {
+		line = strings.TrimSpace(line)
+		command, rest, _ := strings.Cut(line, " ")
+		if command == "<" {
+			continue
+		}
+		out.WriteString(line + "\n")
+		switch command {
+		case "limits":
+			if _, err := fmt.Sscan(rest, &limits.MessageBytesMax, &limits.FragmentsMax); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		case ">":
+			chunk := describedBytes(t, rest)
+			input = append(input, chunk...)
+			for _, ev := range p.feed(chunk, &limits) {
+				out.WriteString("< " + ev + "\n")
+				events = append(events, ev)
+			}
+		case "#":
+		default:
+			t.Fatalf("%q: what is %q?", line, command)
+		}
+	}
+	p.e.Release()
+	for about, chunks := range splits(input, random) {
+		var p peer
+		var got []string
+		for _, chunk := range chunks {
+			got = append(got, p.feed(chunk, &limits)...)
+		}
+		p.e.Release()
+		if !slices.Equal(got, events) {
+			t.Errorf("%s\nwith its input %s: got %q, want %q", dialogue, about, got, events)
+		}
+	}
+	return out.String()
+}
+
+// splits gives the ways in which an input is cut up, each with its description.
+func splits(input []byte, random *rand.Rand) func(yield func(string, [][]byte) bool) {
+	const (
+		nearBytes  = 300     // a long input is cut in two near its ends alone
+		bytesOften = 1 << 17 // a longer one comes a byte at a time near its ends alone, and is not cut in two
+	)
+	return func(yield func(string, [][]byte) bool) {
+		first, last := len(input), len(input)
+		if len(input) > bytesOften {
+			first, last = nearBytes, len(input)-nearBytes
+		}
+		each := slices.Collect(slices.Chunk(input[:first], 1))
+		if first < last {
+			each = append(each, input[first:last])
+		}
+		each = slices.AppendSeq(each, slices.Chunk(input[last:], 1))
+		if !yield("at once", [][]byte{input}) || !yield("a byte at a time", each) || !yield("cut at random", randomCuts(input, random)) {
+			return
+		}
+		for i := range input {
+			if i > nearBytes && i < len(input)-nearBytes {
+				continue
+			}
+			if len(input) > bytesOften {
+				return
+			}
+			if !yield(fmt.Sprintf("cut at %d", i), [][]byte{input[:i], input[i:]}) {
+				return
+			}
+		}
+	}
+}
+
+// randomCuts cuts an input into some tens of chunks at most.
+func randomCuts(input []byte, random *rand.Rand) (chunks [][]byte) {
+	longest := 1 + len(input)/20
+	for len(input) > 0 {
+		n := min(len(input), 1+random.IntN(longest))
+		chunks, input = append(chunks, input[:n]), input[n:]
+	}
+	return chunks
+}
+
+func TestRandomCutsLoseNothing(t *testing.T) {
+	random := newRandom(t)
+	for length := range 200 {
+		input := bytes.Repeat([]byte{byte(length)}, length)
+		if got := bytes.Join(randomCuts(input, random), nil); !bytes.Equal(got, input) {
+			t.Errorf("%d bytes became %d", length, len(got))
+		}
+		for about, chunks := range splits(input, random) {
+			if got := bytes.Join(chunks, nil); !bytes.Equal(got, input) {
+				t.Errorf("%d bytes became %d %s", length, len(got), about)
+			}
+		}
+	}
+}
