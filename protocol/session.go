@@ -34,6 +34,15 @@ type Peer interface {
 	Reply(frames []byte)
 	// Close begins the close handshake; nothing is read afterwards.
 	Close(code ws.CloseCode, reason string)
+	// Admit counts a message against what the client may send a second. It returns 0, or after how many ms the client may
+	// send again: then the message is not to be acted on, and the client to be told.
+	Admit() (retryAfterMillis int)
+	// Charge counts so many messages more, for one that is as much work as they are.
+	Charge(messages int)
+	// Refused counts an error that the client is told of, by its code.
+	Refused(code string)
+	// Deflates reports whether frames for the client may be compressed (RFC 7692).
+	Deflates() bool
 	// State is a word of the protocol's own, zero in Open.
 	State() *uint32
 

@@ -29,24 +29,57 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	ep := w.endpoint(c)
 	held := ep.Held()
+	w.pace.begin(c.Handle())
 	defer func() { // after a panic too
 		w.held += w.heldBy(c) - held
+		w.pace.end(c.Handle())
 		w.lookAhead()
 	}()
-	for c.Open() && !c.Congested() {
-		ev, n := ep.Next(p[used:], &w.limits)
+	limits := w.limitsOf(c)
+	for c.Open() && !c.Congested() && !w.holdBack(c) {
+		ev, n := ep.Next(p[used:], limits)
 		used += n
+		w.charge(c, &ev, n)
 		if ev.Kind == ws.NeedMore {
 			break
+		}
+		if ev.Kind == ws.Message {
+			ep.since = 0
 		}
 		w.event(c, &ev)
 	}
 	w.keepEndpoint(c, ep)
-	if (used < len(p) || c.Flags&flagFragments != 0) && w.unfinished() > w.unfinishedMax {
-		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
-		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
-	}
+	w.checkUnfinished(c, used == len(p))
 	return used
+}
+
+// limitsOf is what a connection's frames are held against.
+func (w *worker) limitsOf(c *poller.Conn) *ws.Limits {
+	if c.Flags&flagDeflate != 0 {
+		return &w.deflateLimits
+	}
+	return &w.limits
+}
+
+// checkUnfinished closes a connection with a message that takes too long to come, or for which there is no room.
+func (w *worker) checkUnfinished(c *poller.Conn, inputUsed bool) {
+	fragments := c.Flags&flagFragments != 0
+	if inputUsed && !fragments {
+		return
+	}
+	since := c.InputSince()
+	if fragments {
+		since = w.endpoints[c.Handle()].since
+	}
+	switch {
+	case w.unfinished() > w.unfinishedMax:
+		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
+	case since != 0 && w.loop.Seconds() > since+w.messageSeconds && !c.Resting():
+		w.close(c, ws.PolicyViolation, "message not finished in time")
+	default:
+		return
+	}
+	w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
 }
 
 // unfinished is how many bytes the loop keeps of messages and requests that have not come to their end.
@@ -59,18 +92,25 @@ func (w *worker) heldBy(c *poller.Conn) int {
 	return 0
 }
 
+// assembly is an endpoint, and since when the message under way comes in fragments.
+type assembly struct {
+	ws.Endpoint
+	since uint32 // loop seconds; 0: there is none yet
+}
+
 // endpoint returns the connection's own endpoint, or a fresh one that all others share. It is used where it
 // stands: a copy would own the same buffer, and after a panic both would give it back.
-func (w *worker) endpoint(c *poller.Conn) *ws.Endpoint {
+func (w *worker) endpoint(c *poller.Conn) *assembly {
 	if c.Flags&flagFragments != 0 {
 		return w.endpoints[c.Handle()]
 	}
 	w.fresh.Release() // of what a panic may have left in it
+	w.fresh.since = 0
 	return w.fresh
 }
 
 // keepEndpoint gives a connection an endpoint of its own only while a fragmented message is under way.
-func (w *worker) keepEndpoint(c *poller.Conn, ep *ws.Endpoint) {
+func (w *worker) keepEndpoint(c *poller.Conn, ep *assembly) {
 	if !c.Open() {
 		ep.Release()
 	}
@@ -78,8 +118,11 @@ func (w *worker) keepEndpoint(c *poller.Conn, ep *ws.Endpoint) {
 	case idle && own:
 		w.dropEndpoint(c)
 	case !idle && !own:
-		w.endpoints[c.Handle()], w.fresh = ep, new(ws.Endpoint)
+		w.endpoints[c.Handle()], w.fresh = ep, new(assembly)
 		c.Flags |= flagFragments
+	}
+	if ep.since == 0 && !ep.Idle() {
+		ep.since = w.loop.Seconds()
 	}
 }
 
@@ -116,18 +159,8 @@ func (w *worker) late(c *poller.Conn, p []byte) {
 	if c.Kind == connHTTP || c.Flags&flagBroken != 0 {
 		return // not in step with the peer's frames
 	}
-	var ep ws.Endpoint
-	defer ep.Release()
-	for {
-		ev, n := ep.Next(p, &w.limits)
-		switch ev.Kind {
-		case ws.NeedMore, ws.Fail:
-			return
-		case ws.CloseEvent:
-			c.PeerDone()
-			return
-		}
-		p = p[n:]
+	if ws.HasClose(p, c.Flags&flagDeflate != 0) {
+		c.PeerDone()
 	}
 }
 
@@ -220,6 +253,7 @@ func (w *worker) closed(c *poller.Conn) {
 		w.endpoints[c.Handle()].Release()
 		w.dropEndpoint(c)
 	}
+	w.pace.forget(c.Handle())
 	w.dismiss(c)
 }
 

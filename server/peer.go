@@ -45,8 +45,19 @@ func (p *peer) Close(code ws.CloseCode, reason string) { p.w.close(p.c, code, re
 
 func (p *peer) State() *uint32 { return &p.c.User[userWord] }
 
-// kinds of encoding by Conn.Kind.
-var kinds = [connKinds]pubsub.Kind{connNative: kindNative, connRaw: kindRaw}
+func (p *peer) Refused(code string) { p.w.counts.tell(code) }
+
+func (p *peer) Deflates() bool { return p.c.Flags&flagDeflate != 0 }
+
+// kinds of encoding by Conn.Kind, without and with compression.
+var kinds = [connKinds][2]pubsub.Kind{connNative: {kindNative, kindNativeDeflate}, connRaw: {kindRaw, kindRawDeflate}}
+
+func (p *peer) kind() pubsub.Kind {
+	if p.Deflates() {
+		return kinds[p.c.Kind][1]
+	}
+	return kinds[p.c.Kind][0]
+}
 
 func (p *peer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
 	if err := p.w.s.maySubscribe(r.Filter); err != nil {
@@ -54,7 +65,7 @@ func (p *peer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
 	}
 	id := pubsub.SubscriberID(p.c.User[userSubscriber])
 	if id == 0 {
-		id = p.w.shard.NewSubscriber(p.c.Handle(), kinds[p.c.Kind])
+		id = p.w.shard.NewSubscriber(p.c.Handle(), p.kind())
 		p.c.User[userSubscriber] = uint32(id)
 	}
 	joined, err := p.w.shard.Subscribe(id, r)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/megawire/megawire/codec/http1"
+	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/poller"
 	"github.com/megawire/megawire/protocol/native"
 	"github.com/megawire/megawire/protocol/raw"
@@ -41,6 +42,7 @@ type Server struct {
 	subscribe permissions
 	publish   permissions
 	origins   origins
+	deflater  *ws.Deflater
 
 	connectionsMax int64
 	admitted       atomic.Int64 // connections that are past their upgrade, connectionsMax at most
@@ -61,6 +63,7 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 		arrivals: newArrivals(cfg.Limits.ConnectsPerSecond),
 		clock:    func() int64 { return int64(time.Since(born)) },
 	}
+	s.deflater = &ws.Deflater{MinBytes: int(cfg.Deflate.MinBytes)}
 	if err := s.newHub(); err != nil {
 		return nil, err
 	}
@@ -103,11 +106,15 @@ const filesReserved = 8
 
 func (s *Server) newHub() (err error) {
 	s.hub, err = pubsub.New(pubsub.Options{
-		Encoders: []pubsub.Encoder{kindNative: native.Encoder{}, kindRaw: raw.Encoder{}},
-		Epoch:    strings.ToLower(rand.Text()[:8]),
-		Wall:     func() int64 { return time.Now().UnixMilli() },
-		Clock:    s.clock,
-		Rules:    s.rules.forHub,
+		Encoders: []pubsub.Encoder{
+			kindNative: native.Encoder{}, kindNativeDeflate: native.Encoder{Deflater: s.deflater},
+			kindRaw: raw.Encoder{}, kindRawDeflate: raw.Encoder{Deflater: s.deflater},
+		},
+		Slow:  [pubsub.KindsMax]bool{kindNativeDeflate: true, kindRawDeflate: true},
+		Epoch: strings.ToLower(rand.Text()[:8]),
+		Wall:  func() int64 { return time.Now().UnixMilli() },
+		Clock: s.clock,
+		Rules: s.rules.forHub,
 
 		InFlightMessagesMax:   s.cfg.Ring.InflightMessages,
 		InFlightBytesMax:      int(s.cfg.Ring.InflightBytes),

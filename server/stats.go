@@ -56,6 +56,9 @@ type workerCounts struct {
 	refused  [refusals]uint64
 	closes   map[int]uint64    // by close code; clients can choose among some thousands
 	upgrades map[string]uint64 // refused ones, by code of ours
+	told     map[string]uint64 // errors of requests, by code of ours
+
+	throttled uint64 // times that a client was not read from, since it sent too fast
 }
 
 // workerSnapshot is what a loop last said of itself. It is written in place: ticks are to make no garbage, which
@@ -85,11 +88,15 @@ func (w *worker) countClose(c *poller.Conn, code ws.CloseCode) {
 	m[int(code)]++
 }
 
-func (c *workerCounts) refuse(e *http1.Error) {
-	if c.upgrades == nil {
-		c.upgrades = map[string]uint64{}
+func (c *workerCounts) refuse(e *http1.Error) { count(&c.upgrades, e.Code) }
+
+func (c *workerCounts) tell(code string) { count(&c.told, code) }
+
+func count(of *map[string]uint64, code string) {
+	if *of == nil {
+		*of = map[string]uint64{}
 	}
-	c.upgrades[e.Code]++
+	(*of)[code]++
 }
 
 func (c *workerCounts) publication(kind uint8, err error) {
@@ -108,8 +115,10 @@ func (c *workerCounts) publication(kind uint8, err error) {
 func (w *worker) tick() {
 	w.snapshot.take(w.counts, w.shard.Counts())
 	w.drainSome()
+	w.pace.now = w.s.clock()
 	if w.ticks++; w.ticks%ticksASecond == 0 {
 		w.shard.CheckLag()
+		w.pace.sweep()
 	}
 }
 
@@ -118,7 +127,7 @@ func (s *workerSnapshot) take(c workerCounts, shard pubsub.Counts) {
 		return // a loop waits for nobody; the next tick is a tenth of a second away
 	}
 	defer s.mu.Unlock()
-	c.closes, c.upgrades = copyCounts(s.closes, c.closes), copyCounts(s.upgrades, c.upgrades)
+	c.closes, c.upgrades, c.told = copyCounts(s.closes, c.closes), copyCounts(s.upgrades, c.upgrades), copyCounts(s.told, c.told)
 	s.workerCounts, s.shard = c, shard
 }
 
@@ -139,7 +148,7 @@ func (s *Server) stats() admin.Stats {
 		Topics: hub.Topics, RingBytes: hub.RingBytes, InFlightBytes: hub.InFlightBytes,
 		TopicsEvicted: hub.TopicsEvicted, MemoryTrims: s.memory.trims.Load(), Filters: hub.Filters,
 		ClosedByCode: map[int]uint64{}, Refused: map[string]uint64{},
-		MessagesIn: map[string]uint64{}, PublishRefused: map[string]uint64{},
+		MessagesIn: map[string]uint64{}, PublishRefused: map[string]uint64{}, RequestsRefused: map[string]uint64{},
 	}
 	for i, name := range sourceNames {
 		st.MessagesIn[name] = s.published.in[i].Load()
@@ -147,6 +156,8 @@ func (s *Server) stats() admin.Stats {
 	for i, name := range refusalNames {
 		st.PublishRefused[name] = s.published.refused[i].Load()
 	}
+	d := &st.Deflated
+	d.Messages, d.BytesIn, d.BytesOut = s.deflater.Counts()
 	for _, w := range s.workers {
 		addLoop(&st, w.loop.Counts())
 		addWorker(&st, &w.snapshot)
@@ -176,6 +187,7 @@ func addWorker(st *admin.Stats, s *workerSnapshot) {
 	st.GapMessages += s.shard.GapMessages
 	st.Conflated += s.shard.Conflated
 	st.Pings += s.pings
+	st.Throttled += s.throttled
 	for i, name := range sourceNames {
 		st.MessagesIn[name] += s.in[i]
 	}
@@ -187,5 +199,8 @@ func addWorker(st *admin.Stats, s *workerSnapshot) {
 	}
 	for reason, n := range s.upgrades {
 		st.Refused[reason] += n
+	}
+	for code, n := range s.told {
+		st.RequestsRefused[code] += n
 	}
 }

@@ -55,7 +55,8 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 	if err := w.s.welcome(); err != nil {
 		return err
 	}
-	out, _, err := ws.AppendUpgrade(w.out[:0], r, ws.UpgradeOptions{Subprotocols: e.subprotocols})
+	o := ws.UpgradeOptions{Subprotocols: e.subprotocols, Deflate: w.s.cfg.Deflate.Enabled}
+	out, deflate, err := ws.AppendUpgrade(w.out[:0], r, o)
 	if err != nil {
 		return err
 	}
@@ -65,6 +66,9 @@ func (w *worker) accept(c *poller.Conn, r *http1.Request) *http1.Error {
 	}
 	if err := w.admit(c, e.kind); err != nil {
 		return err
+	}
+	if deflate {
+		c.Flags |= flagDeflate // before Open, whose subscriptions it decides on
 	}
 	if err := w.protocols[e.kind].Open(w.peerOf(c), r); err != nil {
 		w.leave(c)
@@ -124,6 +128,6 @@ func (w *worker) leave(c *poller.Conn) {
 	if id := c.User[userSubscriber]; id != 0 {
 		w.shard.Remove(pubsub.SubscriberID(id))
 	}
-	c.User = [2]uint32{}
+	c.User, c.Flags = [2]uint32{}, c.Flags&^flagDeflate
 	w.dismiss(c)
 }

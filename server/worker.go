@@ -15,6 +15,8 @@ import (
 const (
 	kindNative pubsub.Kind = iota
 	kindRaw
+	kindNativeDeflate
+	kindRawDeflate
 )
 
 // What Conn.Kind says of a connection: no upgrade yet, or its protocol as an index into
@@ -39,6 +41,7 @@ const (
 	flagClosed                      // the close was counted, with its code
 	flagBroken                      // the peer broke a rule: where its next frame begins is not known
 	flagFragments                   // a fragmented message is under way: worker.endpoints has what came of it
+	flagDeflate                     // permessage-deflate was agreed on
 )
 
 // worker is one event loop's part of the server. All its methods belong to that loop.
@@ -50,15 +53,17 @@ type worker struct {
 	protocols [connKinds]protocol.Protocol
 	peer      peer // the one connection being served; reused
 	request   http1.Request
-	limits    ws.Limits
+	pace      pace
 
-	unfinishedMax int                     // bytes of all unfinished messages of this loop
-	endpoints     map[uint32]*ws.Endpoint // by handle; of few connections, so they have no place in Conn
-	fresh         *ws.Endpoint            // of connections without one of their own
-	held          int                     // bytes of unfinished fragmented messages
-	out           []byte
-	answer        *answer // for the next publication
-	alarm         *alarm  // for subscribers with an interval
+	limits, deflateLimits ws.Limits            // without and with permessage-deflate
+	unfinishedMax         int                  // bytes of all unfinished messages of this loop
+	messageSeconds        uint32               // that a message may take to come
+	endpoints             map[uint32]*assembly // by handle; of few connections, so they have no place in Conn
+	fresh                 *assembly            // of connections without one of their own
+	held                  int                  // bytes of unfinished fragmented messages
+	out                   []byte
+	answer                *answer // for the next publication
+	alarm                 *alarm  // for subscribers with an interval
 
 	ticks    uint
 	counts   workerCounts
@@ -67,14 +72,20 @@ type worker struct {
 }
 
 func newWorker(s *Server, l *poller.Loop) *worker {
+	limits := &s.cfg.Limits
 	w := &worker{
-		s: s, loop: l, unfinishedMax: int(s.cfg.Limits.UnfinishedBytes) / len(s.poller.Loops()),
-		endpoints: make(map[uint32]*ws.Endpoint), fresh: new(ws.Endpoint),
-		limits: ws.Limits{MessageBytesMax: int(s.cfg.Limits.MessageBytes), FragmentsMax: s.cfg.Limits.Fragments},
+		s: s, loop: l, unfinishedMax: int(limits.UnfinishedBytes) / len(s.poller.Loops()),
+		endpoints: make(map[uint32]*assembly), fresh: new(assembly),
+		limits:         ws.Limits{MessageBytesMax: int(limits.MessageBytes), FragmentsMax: limits.Fragments},
+		messageSeconds: seconds(limits.MessageTimeout),
+		pace:           newPace(limits.MessagesPerSecond, int(limits.BytesPerSecond)),
 		protocols: [connKinds]protocol.Protocol{
-			connNative: &native.Protocol{}, connRaw: &raw.Protocol{}, connEcho: &echo.Protocol{},
+			connNative: &native.Protocol{}, connRaw: &raw.Protocol{}, connEcho: &echo.Protocol{Deflater: s.deflater},
 		},
 	}
+	w.request.HeadBytesMax = int(limits.HeadBytes)
+	w.deflateLimits = w.limits
+	w.deflateLimits.Inflater = ws.NewInflater(s.cfg.Deflate.RatioMax)
 	w.peer.w = w
 	w.shard = s.hub.NewShard(w, l.Wake)
 	w.alarm = newAlarm(s.clock, l.Wake)

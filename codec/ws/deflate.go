@@ -2,6 +2,7 @@ package ws
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -26,6 +27,19 @@ type Deflater struct {
 	// MinBytes of payload are needed for a message to be compressed. A shorter one is sent plain, as is one that compressing
 	// does not make smaller.
 	MinBytes int
+
+	messages, bytesIn, bytesOut atomic.Uint64
+}
+
+// Counts are how many messages were compressed so far, and what their payloads had before and after.
+func (d *Deflater) Counts() (messages, bytesIn, bytesOut uint64) {
+	return d.messages.Load(), d.bytesIn.Load(), d.bytesOut.Load()
+}
+
+func (d *Deflater) count(before, after int) {
+	d.messages.Add(1)
+	d.bytesIn.Add(uint64(before))
+	d.bytesOut.Add(uint64(after))
 }
 
 // AppendFrame is the function of that name, but for the payload, which is compressed where that is of use. The message is
@@ -41,6 +55,7 @@ func (d *Deflater) AppendFrame(dst []byte, op Opcode, payload []byte) []byte {
 	if len(dst)-start-beginBytes >= len(payload) {
 		return AppendFrame(dst[:start], op, payload)
 	}
+	d.count(len(payload), len(dst)-start-beginBytes)
 	return finishCompressed(dst, start, op)
 }
 
@@ -57,6 +72,7 @@ func (d *Deflater) FinishFrame(buf []byte, start int, op Opcode) []byte {
 	if len(c.scratch) >= len(payload) {
 		return FinishFrame(buf, start, op)
 	}
+	d.count(len(payload), len(c.scratch))
 	return finishCompressed(append(buf[:start+beginBytes], c.scratch...), start, op)
 }
 

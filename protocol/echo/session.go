@@ -9,7 +9,11 @@ import (
 )
 
 // Protocol serves /echo on one loop.
-type Protocol struct{ out []byte }
+type Protocol struct {
+	Deflater *ws.Deflater // for peers that have agreed on compression
+
+	out []byte
+}
 
 // Open accepts everybody.
 func (*Protocol) Open(_ protocol.Peer, r *http1.Request) *http1.Error {
@@ -18,7 +22,11 @@ func (*Protocol) Open(_ protocol.Peer, r *http1.Request) *http1.Error {
 
 // Message sends the message back.
 func (e *Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
-	e.out = ws.AppendFrame(e.out[:0], op, payload)
+	if p.Deflates() {
+		e.out = e.Deflater.AppendFrame(e.out[:0], op, payload)
+	} else {
+		e.out = ws.AppendFrame(e.out[:0], op, payload)
+	}
 	p.Reply(e.out)
 	e.out = protocol.Scratch(e.out)
 }

@@ -27,6 +27,9 @@ type fakePeer struct {
 	closed   string
 	presence []string // what was asked for
 	state    uint32
+	wait     int      // what Admit says
+	charged  int      // messages
+	told     []string // codes
 }
 
 func (p *fakePeer) ClientID() string { return "7f2c" }
@@ -36,6 +39,17 @@ func (p *fakePeer) Reply(frames []byte) { p.replies = append(p.replies, textOf(f
 func (p *fakePeer) Close(code ws.CloseCode, reason string) {
 	p.closed = fmt.Sprintf("%d %s", code, reason)
 }
+
+func (p *fakePeer) Admit() int {
+	if p.wait == 0 {
+		p.charged++
+	}
+	return p.wait
+}
+
+func (p *fakePeer) Charge(messages int) { p.charged += messages }
+
+func (p *fakePeer) Refused(code string) { p.told = append(p.told, code) }
 
 func (p *fakePeer) State() *uint32 { return &p.state }
 

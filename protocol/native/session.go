@@ -83,7 +83,11 @@ func (n *Protocol) Message(p protocol.Peer, op ws.Opcode, payload []byte) {
 		p.Close(ws.UnsupportedData, "requests are JSON in text frames")
 		return
 	}
-	if err := native.ParseRequest(payload, &n.req); err != nil {
+	err := native.ParseRequest(payload, &n.req)
+	if wait := p.Admit(); wait > 0 {
+		err = &native.Error{Code: codes.RateLimited, Message: "too many messages a second", RetryAfterMs: wait}
+	}
+	if err != nil {
 		n.fail(p, n.req.ID, err)
 		return
 	}
@@ -139,13 +143,21 @@ func (n *Protocol) published(p protocol.Peer, id []byte, topic string, r pubsub.
 }
 
 func (n *Protocol) fail(p protocol.Peer, id []byte, err *native.Error) {
+	p.Refused(err.Code)
 	n.reply(p, func(dst []byte) []byte { return native.AppendError(dst, id, err) })
 }
 
 func explain(err error, verb, topic string) *native.Error {
 	code, message := protocol.Explain(err, verb, topic)
-	return &native.Error{Code: code, Message: strings.ToValidUTF8(message, "\uFFFD")}
+	e := &native.Error{Code: code, Message: strings.ToValidUTF8(message, "\uFFFD")}
+	if errors.Is(err, pubsub.ErrBusy) {
+		e.RetryAfterMs = busyMillis
+	}
+	return e
 }
+
+// busyMillis is when what patterns may look at has grown again.
+const busyMillis = 1000
 
 // reply sends one text frame.
 func (n *Protocol) reply(p protocol.Peer, body func(dst []byte) []byte) {

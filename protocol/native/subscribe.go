@@ -9,15 +9,24 @@ import (
 	"github.com/megawire/megawire/pubsub"
 )
 
-// presenceClientsMax bounds the clients that an answer to presence lists.
-const presenceClientsMax = 1000
+const (
+	// presenceClientsMax bounds the clients that an answer to presence lists.
+	presenceClientsMax = 1000
+	// rowsAMessage is how many rows of an answer are as much work as a message.
+	rowsAMessage = 8
+)
 
 // subscribe makes the subscriptions of a request, with a result each.
 func (n *Protocol) subscribe(p protocol.Peer) {
+	p.Charge(max(len(n.req.Topics)-1, 0))
 	n.results = n.results[:0]
 	room := protocol.SnapshotMessagesMax
 	for i := range n.req.Topics {
-		n.results = append(n.results, n.join(p, &n.req.Topics[i], &room))
+		r := n.join(p, &n.req.Topics[i], &room)
+		if r.Err != nil {
+			p.Refused(r.Err.Code)
+		}
+		n.results = append(n.results, r)
 	}
 	n.ask, n.since = pubsub.Request{}, pubsub.Since{} // what a client names here may be large
 	n.reply(p, func(dst []byte) []byte {
@@ -127,6 +136,7 @@ func granted(filter string, at *pubsub.Joined) native.TopicResult {
 
 // unsubscribe takes each filter as it was subscribed to; one that is not there is no fault.
 func (n *Protocol) unsubscribe(p protocol.Peer) {
+	p.Charge(max(len(n.req.Topics)-1, 0))
 	n.results = n.results[:0]
 	for i := range n.req.Topics {
 		r := native.TopicResult{Topic: string(n.req.Topics[i].Topic), Recovered: -1}
@@ -136,6 +146,9 @@ func (n *Protocol) unsubscribe(p protocol.Peer) {
 			} else {
 				p.Unsubscribe(r.Topic)
 			}
+		}
+		if r.Err != nil {
+			p.Refused(r.Err.Code)
 		}
 		n.results = append(n.results, r)
 	}
@@ -147,6 +160,7 @@ func (n *Protocol) list(p protocol.Peer) {
 	p.Subscriptions(func(filter string, at pubsub.Joined) {
 		n.results = append(n.results, granted(filter, &at))
 	})
+	p.Charge(len(n.results) / rowsAMessage)
 	n.reply(p, func(dst []byte) []byte { return native.AppendList(dst, n.req.ID, p.ClientID(), n.results) })
 }
 
@@ -161,5 +175,6 @@ func (n *Protocol) presence(p protocol.Peer) {
 		n.fail(p, n.req.ID, explain(err, "presence", topic))
 		return
 	}
+	p.Charge(len(clients) / rowsAMessage)
 	n.reply(p, func(dst []byte) []byte { return native.AppendPresence(dst, n.req.ID, topic, count, clients) })
 }

@@ -267,6 +267,10 @@ func (joinPeer) Subscribe(*pubsub.Request) (pubsub.Joined, error) {
 	return pubsub.Joined{Epoch: "e", Seq: 1, Recovered: -1}, nil
 }
 
+func (joinPeer) Admit() int { return 0 }
+
+func (joinPeer) Charge(int) {}
+
 func (joinPeer) Reply([]byte) {}
 
 // The filter is kept as a string; nothing else of a subscription is made new, whatever its options are.

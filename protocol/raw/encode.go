@@ -6,13 +6,18 @@ import (
 )
 
 // Encoder encodes messages as bare payloads: JSON and text in text frames, binary in binary frames.
-type Encoder struct{}
+type Encoder struct {
+	Deflater *ws.Deflater // nil: messages are not compressed
+}
 
 // AppendMessage implements pubsub.Encoder.
-func (Encoder) AppendMessage(dst []byte, m *pubsub.Message) ([]byte, int) {
+func (e Encoder) AppendMessage(dst []byte, m *pubsub.Message) ([]byte, int) {
 	op := ws.Text
 	if m.Content == pubsub.Binary {
 		op = ws.Binary
+	}
+	if e.Deflater != nil {
+		return e.Deflater.AppendFrame(dst, op, m.Payload), -1
 	}
 	dst = ws.AppendFrame(dst, op, m.Payload)
 	return dst, len(dst) - len(m.Payload)

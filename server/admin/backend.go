@@ -56,6 +56,12 @@ type Fault struct {
 
 func (f Fault) Error() string { return f.Code + ": " + f.Message }
 
+// Deflated counts what was compressed, once for all its readers.
+type Deflated struct {
+	Messages          uint64
+	BytesIn, BytesOut uint64 // before and after
+}
+
 // Stats is a snapshot of the server's counters. Fields marked as gauges hold what is true now, the others totals since the start.
 type Stats struct {
 	// Gauges.
@@ -80,6 +86,16 @@ type Stats struct {
 	MessagesIn     map[string]uint64 // by source: native, raw, admin, server
 	PublishRefused map[string]uint64 // by code
 	BytesIn        uint64
+
+	// What clients on /ws did wrong, or too fast.
+	RequestsRefused map[string]uint64 // errors told to clients, for a topic of a request too, by code
+	Throttled       uint64            // times that a client was not read from, since it sent too fast
+
+	// What the system had no room for.
+	AcceptErrors uint64 // accepts that failed; the clients wait
+	WriteRetries uint64 // writes that are tried again, for want of memory of the kernel's
+
+	Deflated Deflated
 
 	// Messages out.
 	Deliveries    uint64 // one message to one client

@@ -165,7 +165,8 @@ func TestMetrics(t *testing.T) {
 		ConnectionsOpened: 10, ConnectionsClosed: 7, ClosedByCode: map[int]uint64{1000: 4, 4002: 1, 3123: 1, 4999: 1},
 		Refused: map[string]uint64{"full": 2}, MessagesIn: map[string]uint64{"native": 11, "admin": 12}, PublishRefused: map[string]uint64{"bad_topic": 1},
 		BytesIn: 1, Deliveries: 2, BytesOut: 3, Writes: 4, PartialWrites: 5, Batches: 6, Gaps: 8, GapMessages: 9, Pings: 10, Panics: 13, MemoryTrims: 14,
-		Filters: 15, Conflated: 16,
+		Filters: 15, Conflated: 16, RequestsRefused: map[string]uint64{"rate_limited": 21}, Throttled: 22, AcceptErrors: 23, WriteRetries: 24,
+		Deflated: Deflated{Messages: 25, BytesIn: 26, BytesOut: 27},
 	}
 	b := &fakeBackend{stats: stats, fakeViews: fakeViews{lag: Lag{Subscribers: 17, Messages: 18, MessagesMax: 19, MillisMax: 20500}}}
 	c := newCollector(b)
@@ -188,6 +189,9 @@ func TestMetrics(t *testing.T) {
 		"megawire_writes_partial_total 5", "megawire_batches_total 6", "megawire_gaps_total 8", "megawire_gap_messages_total 9",
 		"megawire_pings_total 10", "megawire_panics_total 13", "megawire_memory_trims_total 14", "megawire_filters 15",
 		"megawire_conflated_messages_total 16", "megawire_lagging_subscribers 17", "megawire_backlog_messages 18", "megawire_backlog_messages_max 19",
+		`megawire_requests_refused_total{code="rate_limited"} 21`, "megawire_throttled_total 22", "megawire_accept_errors_total 23",
+		"megawire_write_retries_total 24", "megawire_deflated_messages_total 25", "megawire_deflated_bytes_in_total 26",
+		"megawire_deflated_bytes_out_total 27",
 		"megawire_backlog_seconds_max 20.5", "# TYPE megawire_topics gauge", "# TYPE megawire_writes_total counter",
 	} {
 		if !strings.Contains(body, line+"\n") {

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"time"
+
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/poller"
+)
+
+// pace is how fast a loop's clients may send: the same for each. What one has sent lately stands in tallies, where only
+// those have a place who sent something in the last seconds; so it takes nothing of an idle connection. It belongs to
+// its loop.
+type pace struct {
+	perMessage     int64 // nanoseconds that a message is worth
+	bytesPerSecond int64
+	now            int64 // of the last tick, on the server's clock: what is allowed in a second need be no finer
+	tallies        map[uint32]tally
+	current        tally // of the connection being served
+	refusals       int   // of requests of one read
+}
+
+// tally is when a client will have paid for what it sent, in messages and in bytes, were they all as fast as they may
+// be (the generic cell rate algorithm, ITU-T I.371 annex A).
+type tally struct{ messages, bytes int64 }
+
+const (
+	paceBurst = int64(time.Second) // what may come at once, in time
+	// paceDebtMax bounds what a client has to make up for: a message that is let through is paid for in this time,
+	// however large it is.
+	paceDebtMax = 10 * int64(time.Second)
+	// paceRefusalsMax is how many requests of one read are told that they came too fast, before the rest of it waits.
+	paceRefusalsMax = 32
+	// refusalShare is the part of a message that a refused request is worth: little, so that who is slightly too fast
+	// gets on; but who goes on and on is held back.
+	refusalShare = 8
+)
+
+func newPace(messagesPerSecond, bytesPerSecond int) pace {
+	return pace{
+		perMessage: max(int64(time.Second)/int64(messagesPerSecond), 1), bytesPerSecond: int64(bytesPerSecond),
+		tallies: make(map[uint32]tally),
+	}
+}
+
+// begin takes up a connection's tally for one read, end puts it down.
+func (p *pace) begin(handle uint32) { p.current, p.refusals = p.tallies[handle], 0 }
+
+func (p *pace) end(handle uint32) {
+	if p.current.messages > p.now || p.current.bytes > p.now {
+		p.tallies[handle] = p.current
+	}
+}
+
+func (p *pace) forget(handle uint32) { delete(p.tallies, handle) }
+
+func (p *pace) messages(n int) { p.charge(&p.current.messages, int64(n)*p.perMessage) }
+
+func (p *pace) bytes(n int) {
+	cost := float64(n) / float64(p.bytesPerSecond) * float64(time.Second) // n may be too large to be multiplied
+	p.charge(&p.current.bytes, int64(cost))
+}
+
+func (p *pace) charge(paid *int64, cost int64) {
+	*paid = min(max(*paid, p.now)+cost, p.now+paceBurst+paceDebtMax)
+}
+
+// debt is how long the client is to wait until it may send again; not above 0 where it may.
+func (p *pace) debt() (messages, bytes time.Duration) {
+	allowed := p.now + paceBurst
+	return time.Duration(p.current.messages - allowed), time.Duration(p.current.bytes - allowed)
+}
+
+// sweep lets the tallies go that are paid for. Once a second.
+func (p *pace) sweep() {
+	for handle, t := range p.tallies {
+		if t.messages <= p.now && t.bytes <= p.now {
+			delete(p.tallies, handle)
+		}
+	}
+}
+
+// holdBack has a client that sends too fast not read from for a while, and reports whether it did. On /ws the bound on
+// messages is told, request by request, so only who goes on regardless is held back for it.
+func (w *worker) holdBack(c *poller.Conn) bool {
+	messages, bytes := w.pace.debt()
+	if c.Kind == connNative && messages < time.Duration(paceBurst) && w.pace.refusals < paceRefusalsMax {
+		messages = 0
+	}
+	wait := max(messages, bytes)
+	if wait <= 0 {
+		return false
+	}
+	c.Rest(wait)
+	w.counts.throttled++
+	return true
+}
+
+// charge counts an event of n bytes of input. A message on /ws is counted by Admit.
+func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
+	if c.Kind != connNative || ev.Kind != ws.Message {
+		w.pace.messages(1)
+	}
+	if c.Flags&flagDeflate != 0 {
+		n = max(n, len(ev.Payload)) // inflating is work too
+	}
+	w.pace.bytes(n)
+}
+
+// Admit implements protocol.Peer.
+func (p *peer) Admit() (retryAfterMillis int) {
+	pace := &p.w.pace
+	wait, _ := pace.debt()
+	if wait <= 0 {
+		pace.messages(1)
+		return 0
+	}
+	pace.refusals++
+	pace.charge(&pace.current.messages, pace.perMessage/refusalShare)
+	return int((wait + time.Millisecond - 1) / time.Millisecond)
+}
+
+// Charge implements protocol.Peer.
+func (p *peer) Charge(messages int) { p.w.pace.messages(messages) }

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"github.com/megawire/megawire/codec/ws"
+	"github.com/megawire/megawire/poller"
+)
+
+// served runs fn as one read of a connection's is served.
+func (p *pace) served(handle uint32, fn func()) {
+	p.begin(handle)
+	fn()
+	p.end(handle)
+}
+
+func TestPaceIsSustained(t *testing.T) {
+	p := newPace(100, 1<<20)
+	sent := 0
+	for tick := range 100 { // ten seconds
+		p.now = int64(tick) * int64(tickTime)
+		p.served(7, func() {
+			for {
+				if wait, _ := p.debt(); wait > 0 {
+					return
+				}
+				p.messages(1)
+				sent++
+			}
+		})
+	}
+	if sent < 1000 || sent > 1110 { // 100 a second and a burst of 100
+		t.Errorf("%d messages in ten seconds at 100 a second", sent)
+	}
+}
+
+func TestPaceOfBytes(t *testing.T) {
+	p := newPace(1_000_000, 1000)
+	p.served(1, func() { p.bytes(500) })
+	if _, wait := p.debt(); wait > 0 {
+		t.Errorf("half a second's bytes are to wait %v", wait)
+	}
+	p.served(1, func() { p.bytes(1500) })
+	if _, wait := p.debt(); wait != time.Second {
+		t.Errorf("two seconds' bytes are to wait %v, want 1s", wait)
+	}
+	p.served(1, func() { p.bytes(64 << 20) })
+	if _, wait := p.debt(); wait != time.Duration(paceDebtMax) {
+		t.Errorf("a huge message is to wait %v", wait)
+	}
+}
+
+// TestPaceForgets: who is quiet, or sends as slowly as it may, has no place.
+func TestPaceForgets(t *testing.T) {
+	p := newPace(100, 1000)
+	p.served(1, func() { p.messages(1) })
+	p.served(2, func() { p.messages(50) })
+	p.served(3, func() {})
+	if len(p.tallies) != 2 {
+		t.Errorf("%d tallies, want those of 1 and 2", len(p.tallies))
+	}
+	p.now = int64(100 * time.Millisecond)
+	if p.sweep(); len(p.tallies) != 1 {
+		t.Errorf("%d tallies, want that of 2", len(p.tallies))
+	}
+	if p.forget(2); len(p.tallies) != 0 {
+		t.Error("2 has gone")
+	}
+}
+
+// TestSlightlyTooFast: who sends half as much again as it may gets on at about the rate, and does not starve.
+func TestSlightlyTooFast(t *testing.T) {
+	w := &worker{pace: newPace(1000, 1<<30)}
+	peer := &peer{w: w}
+	done := 0
+	for tick := range 300 {
+		w.pace.now = int64(tick) * int64(tickTime)
+		w.pace.served(1, func() {
+			for range 150 {
+				if peer.Admit() == 0 {
+					done++
+				}
+			}
+		})
+	}
+	if done < 27_000 || done > 31_100 {
+		t.Errorf("%d of 45,000 messages in 30 seconds, at 1,000 a second", done)
+	}
+}
+
+// TestWhoGoesOnIsHeldBack: a client on /ws is told first; one that goes on regardless is not read from. Others are told
+// nothing and not read from at once.
+func TestWhoGoesOnIsHeldBack(t *testing.T) {
+	var ping ws.Event
+	ping.Kind = ws.PingEvent
+	for _, row := range []struct {
+		says string
+		kind uint8
+		do   func(w *worker, p *peer)
+		held bool
+	}{
+		{"as much as it may", connNative, func(_ *worker, p *peer) { p.Charge(100) }, false},
+		{"a request too many", connNative, func(_ *worker, p *peer) { p.Charge(101); p.Admit() }, false},
+		{"many requests too many", connNative, func(_ *worker, p *peer) {
+			p.Charge(101)
+			for range paceRefusalsMax {
+				p.Admit()
+			}
+		}, true},
+		{"a second's pings too many", connNative, func(w *worker, p *peer) {
+			for range 250 {
+				w.charge(p.c, &ping, 6)
+			}
+		}, true},
+		{"bytes too many", connNative, func(w *worker, _ *peer) { w.pace.bytes(2000) }, true},
+		{"a message too many on /raw", connRaw, func(_ *worker, p *peer) { p.Charge(101) }, true},
+		{"as much as it may on /raw", connRaw, func(_ *worker, p *peer) { p.Charge(100) }, false},
+	} {
+		w := &worker{pace: newPace(100, 1000)}
+		c := &poller.Conn{Kind: row.kind}
+		w.pace.served(1, func() { row.do(w, &peer{w: w, c: c}) })
+		if held := w.holdBack(c); held != row.held || held != (w.counts.throttled == 1) {
+			t.Errorf("%s: held back %v, %d counted", row.says, held, w.counts.throttled)
+		}
+	}
+}
+
+func TestInflatedBytesCount(t *testing.T) {
+	w := &worker{pace: newPace(100, 1000)}
+	big := ws.Event{Kind: ws.Message, Payload: make([]byte, 5000)}
+	w.charge(&poller.Conn{Kind: connEcho}, &big, 10)
+	_, plain := w.pace.debt()
+	w.charge(&poller.Conn{Kind: connEcho, Flags: flagDeflate}, &big, 10)
+	if _, inflated := w.pace.debt(); plain > 0 || inflated < 4*time.Second {
+		t.Errorf("10 bytes wait %v; 10 that inflate to 5,000 wait %v", plain, inflated)
+	}
+}
