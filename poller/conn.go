@@ -21,8 +21,9 @@ const (
 	markHeard   marks = 1 << iota // the peer will send nothing more
 	markPaused                    // not read from until its replies are gone
 	markResting                   // not read from until a time that stands in loop.rests
+	markYielding                  // not read from until others have had their turn
 
-	notRead = markPaused | markResting
+	notRead = markPaused | markResting | markYielding
 )
 
 // Conn is one connection. It belongs to its loop. All are kept in slabs, so a Conn is 64 bytes, one line of

@@ -50,10 +50,10 @@ func (c *Conn) keepInput(p []byte, used int) {
 		in.buf.B = append(in.buf.B[:0], rest...) // forward within the same array when p is the kept input
 	}
 	left, bytesMax := 0, l.poller.o.InputBytesMax
-	if c.Resting() {
-		bytesMax += readBytes // of an event that the loop had taken from its set before the rest began
+	if c.Resting() || c.Yielding() {
+		bytesMax += readBytes // of an event that the loop had taken from its set before
 	}
-	if c.Resting() || c.Congested() {
+	if c.Resting() || c.Yielding() || c.Congested() {
 		left = len(rest)
 	}
 	l.count(in, len(rest), left)

@@ -37,10 +37,13 @@ type Loop struct {
 	copies     addressCopies
 	conns      slab.Slab[Conn]
 	inputs     slab.Slab[input]
-	inputBytes int    // of all inputs
-	leftBytes  int    // of those, what connections that are not read from have left
-	rests      []rest // who is not read from for a time
-	rested     int    // how far the walk over them has come
+	inputBytes int     // of all inputs
+	leftBytes  int     // of those, what connections that are not read from have left
+	rests      []rest  // who is not read from for a time
+	rested     int     // how far the walk over them has come
+	yields     []yield // who wants others to have their turn first
+	serving    []yield // taken from yields
+	served     int     // how many of serving have been
 	stalls     slab.Slab[stall]
 	writable   writable
 	running    []func() // taken from posted

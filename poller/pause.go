@@ -35,9 +35,12 @@ func (c *Conn) resume(reasons marks) {
 		return
 	}
 	c.marks &^= reasons
-	if c.marks&notRead != 0 {
-		return
+	if c.marks&notRead == 0 {
+		c.readAgain()
 	}
+}
+
+func (c *Conn) readAgain() {
 	c.renewInput()
 	// Where the set is not known nothing was changed in it.
 	if err := c.setEvents(readEvents); err != nil && c.loop.epoll.Load() != none {

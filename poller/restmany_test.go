@@ -33,7 +33,7 @@ func TestRestAndCongestion(t *testing.T) {
 			nc := dial(t, p)
 			send(t, nc, "aRbc")
 			c := only(t, l)
-			eventually(t, l, "both", func() bool { return c.marks&notRead == notRead })
+			eventually(t, l, "both", func() bool { return c.Resting() && c.marks&markPaused != 0 })
 			first := func() bool { return !c.Resting() && c.marks&markPaused != 0 }
 			if restFirst {
 				endNow(t, l)

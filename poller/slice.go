@@ -49,6 +49,7 @@ func (l *Loop) slice() {
 		more = l.doDue(due) || more
 	}
 	more = l.turn() || more
+	more = l.serveYields() || more
 	l.busy = false
 	l.bury()
 	if more {

@@ -36,17 +36,18 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		w.lookAhead()
 	}()
 	limits := w.limitsOf(c)
-	for c.Open() && !c.Congested() && !w.holdBack(c) {
+	for used < len(p) && w.serves(c) {
 		ev, n := ep.Next(p[used:], limits)
 		used += n
 		w.charge(c, &ev, n)
 		if ev.Kind == ws.NeedMore {
 			break
 		}
-		if ev.Kind == ws.Message {
+		w.event(c, &ev)
+		if ev.Kind == ws.Message { // which has been dealt with: what waits keeps no buffer
+			ep.Release()
 			ep.since = 0
 		}
-		w.event(c, &ev)
 	}
 	w.keepEndpoint(c, ep)
 	w.checkUnfinished(c, used == len(p))

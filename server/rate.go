@@ -17,6 +17,7 @@ type pace struct {
 	tallies        map[uint32]tally
 	current        tally // of the connection being served
 	refusals       int   // of requests of one read
+	work           int   // done for one read, in messages
 }
 
 // tally is when a client will have paid for what it sent, in messages and in bytes, were they all as fast as they may
@@ -33,6 +34,11 @@ const (
 	// refusalShare is the part of a message that a refused request is worth: little, so that who is slightly too fast
 	// gets on; but who goes on and on is held back.
 	refusalShare = 8
+
+	// paceWorkMax is how much of one read is dealt with, in messages, before others have their turn: a tenth of a
+	// millisecond or so. So many bytes are as much work as a message.
+	paceWorkMax   = 64
+	bytesAMessage = 1024
 )
 
 func newPace(messagesPerSecond, bytesPerSecond int) pace {
@@ -43,7 +49,7 @@ func newPace(messagesPerSecond, bytesPerSecond int) pace {
 }
 
 // begin takes up a connection's tally for one read, end puts it down.
-func (p *pace) begin(handle uint32) { p.current, p.refusals = p.tallies[handle], 0 }
+func (p *pace) begin(handle uint32) { p.current, p.refusals, p.work = p.tallies[handle], 0, 0 }
 
 func (p *pace) end(handle uint32) {
 	if p.current.messages > p.now || p.current.bytes > p.now {
@@ -53,9 +59,13 @@ func (p *pace) end(handle uint32) {
 
 func (p *pace) forget(handle uint32) { delete(p.tallies, handle) }
 
-func (p *pace) messages(n int) { p.charge(&p.current.messages, int64(n)*p.perMessage) }
+func (p *pace) messages(n int) {
+	p.work += n
+	p.charge(&p.current.messages, int64(n)*p.perMessage)
+}
 
 func (p *pace) bytes(n int) {
+	p.work += n / bytesAMessage
 	cost := float64(n) / float64(p.bytesPerSecond) * float64(time.Second) // n may be too large to be multiplied
 	p.charge(&p.current.bytes, int64(cost))
 }
@@ -95,6 +105,19 @@ func (w *worker) holdBack(c *poller.Conn) bool {
 	return true
 }
 
+// serves reports whether a connection's next event may be dealt with now. Else what it has sent waits: until its replies
+// have gone, it has paid for what it sent, or others have had their turn.
+func (w *worker) serves(c *poller.Conn) bool {
+	switch {
+	case !c.Open(), c.Congested(), c.Resting(), c.Yielding(), w.holdBack(c):
+		return false
+	case w.pace.work >= paceWorkMax:
+		c.Yield()
+		return false
+	}
+	return true
+}
+
 // charge counts an event of n bytes of input. A message on /ws is counted by Admit.
 func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
 	if c.Kind != connNative || ev.Kind != ws.Message {
@@ -115,6 +138,7 @@ func (p *peer) Admit() (retryAfterMillis int) {
 		return 0
 	}
 	pace.refusals++
+	pace.work++
 	pace.charge(&pace.current.messages, pace.perMessage/refusalShare)
 	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }

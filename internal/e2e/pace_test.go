@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/megawire/megawire/server/config"
+)
+
+// Requests past the rate are told so, in order, and not run; after the time that the answer names they are again.
+func TestRequestsPastTheRate(t *testing.T) {
+	r := serve(t, func(c *config.Config) { c.Limits.MessagesPerSecond = 20 })
+	p := r.dial("/ws")
+	var burst bytes.Buffer
+	for i := range 40 {
+		burst.Write(frame(final(opText), fmt.Appendf(nil, `{"op":"subscribe","id":%d,"topics":["t%d"]}`, i, i)))
+	}
+	p.write(burst.Bytes())
+	ran, wait := 0, 0
+	for i := range 40 {
+		var answer struct {
+			Op, Code   string
+			ID         int
+			RetryAfter int `json:"retry_after"`
+		}
+		p.decode(p.text(), &answer)
+		switch {
+		case answer.ID != i:
+			t.Fatalf("answer %d is that to %d", i, answer.ID)
+		case answer.Op == "ok":
+			ran++
+		case answer.Code != "rate_limited" || answer.RetryAfter <= 0:
+			t.Fatalf("%+v", answer)
+		default:
+			wait = answer.RetryAfter
+		}
+	}
+	if ran < 20 || ran > 30 || wait == 0 {
+		t.Fatalf("%d of 40 requests were run; the last one is to be repeated after %d ms", ran, wait)
+	}
+	eventually(t, func() bool {
+		got := p.ask(`{"op":"list"}`)
+		if got.Op == "ok" && len(got.Topics) != ran {
+			t.Fatalf("%d subscriptions of %d requests that were run", len(got.Topics), ran)
+		}
+		return got.Op == "ok"
+	}, func() string { return "requests are refused for ever" })
+	r.awaitMetricAtLeast(`megawire_requests_refused_total{code="rate_limited"}`, float64(40-ran))
+}
+
+// A request for many topics is as much as many requests.
+func TestTopicsOfARequestCount(t *testing.T) {
+	r := serve(t, func(c *config.Config) { c.Limits.MessagesPerSecond = 100 })
+	p := r.dial("/ws")
+	var names []string
+	for i := range 150 {
+		names = append(names, fmt.Sprintf(`"t%d"`, i))
+	}
+	if got := p.ask(`{"op":"subscribe","topics":[` + strings.Join(names, ",") + `]}`); got.Op != "ok" {
+		t.Fatalf("%+v", got)
+	}
+	if got := p.ask(`{"op":"ping"}`); got.Code != "rate_limited" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What has no answers is held back: it all comes, at the rate, and others are not concerned.
+func TestHeldBack(t *testing.T) {
+	for _, row := range []struct {
+		says   string
+		change func(c *config.Config)
+	}{
+		{"messages", func(c *config.Config) { c.Limits.MessagesPerSecond = 200 }},
+		{"bytes", func(c *config.Config) { c.Limits.BytesPerSecond = 4 * config.KiB }},
+	} {
+		t.Run(row.says, func(t *testing.T) {
+			r := serve(t, func(c *config.Config) {
+				allowPublish(c)
+				row.change(c)
+			})
+			const count = 500
+			p, other := r.dial("/raw/t?echo=1"), r.dial("/echo")
+			var burst bytes.Buffer
+			for i := range count {
+				burst.Write(frame(final(opText), fmt.Appendf(nil, "message %d", i)))
+			}
+			p.write(burst.Bytes())
+			other.send("meanwhile")
+			other.expect("meanwhile")
+			for i := range count {
+				p.expect(fmt.Sprintf("message %d", i))
+			}
+			r.awaitMetricAtLeast("megawire_throttled_total", 1)
+		})
+	}
+}
+
+// A message has so long to come, in one frame or in many, whatever else the client sends.
+func TestMessageTimeout(t *testing.T) {
+	for _, row := range []struct {
+		says       string
+		begin, add []byte
+	}{
+		{"a byte at a time", frame(final(opText), make([]byte, 1000))[:10], []byte("x")},
+		{"a fragment at a time", frame(opText, []byte("x")), frame(0, []byte("y"))},
+		{"pongs in between", frame(opText, []byte("x")), frame(final(opPong), nil)},
+	} {
+		t.Run(row.says, func(t *testing.T) {
+			t.Parallel()
+			r := serve(t, func(c *config.Config) { c.Limits.MessageTimeout = time.Second })
+			p := r.dial("/echo")
+			p.write(row.begin)
+			done := make(chan string, 1)
+			go func() {
+				code, reason, err := p.readClose()
+				done <- fmt.Sprint(code, " ", reason, " ", err)
+			}()
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case got := <-done:
+					if !strings.HasPrefix(got, "1008 message not finished in time") {
+						t.Error(got)
+					}
+					return
+				case <-tick.C:
+					_, _ = p.nc.Write(row.add) // may find the connection closed
+				}
+			}
+		})
+	}
+}
+
+// Much work at once of one client is done piece by piece, with the answers in order and none missing.
+func TestMuchWorkAtOnce(t *testing.T) {
+	r := serve(t, func(c *config.Config) { c.Limits.MessagesPerSecond = 1_000_000 })
+	p := r.dial("/ws")
+	const count = 3000
+	var burst bytes.Buffer
+	for i := range count {
+		burst.Write(frame(final(opText), fmt.Appendf(nil, `{"op":"ping","id":%d}`, i)))
+	}
+	go func() { _, _ = p.nc.Write(burst.Bytes()) }()
+	for i := range count {
+		p.expect(fmt.Sprintf(`{"op":"pong","id":%d}`, i))
+	}
+}
