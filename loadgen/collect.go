@@ -24,6 +24,7 @@ func (r *runner) collect() {
 		busy = append(busy, r.collectWindow(l))
 	}
 	w := &res.Window
+	r.collectInflated()
 	if w.Seconds > 0 {
 		w.DeliveryRate = float64(w.Deliveries) / w.Seconds
 		w.BytesPerS /= w.Seconds
@@ -35,6 +36,27 @@ func (r *runner) collect() {
 	r.collectBehind()
 	r.collectPublished()
 	r.collectServer()
+}
+
+// collectInflated says how much of what was delivered came compressed. BytesPerS is not yet a rate here.
+func (r *runner) collectInflated() {
+	w := &r.result.Window
+	if w.Deliveries == 0 {
+		return
+	}
+	deliveries := float64(w.Deliveries)
+	w.BytesPerDelivery = w.BytesPerS / deliveries
+	if !r.plan.Deflate {
+		return
+	}
+	var all inflatedCounts
+	for _, l := range r.loops {
+		all.add(l.record.end.inflated.since(l.record.begin.inflated))
+	}
+	w.Deflate = &Deflate{
+		Share: min(1, float64(all.messages)/deliveries), BytesPerDelivery: (w.BytesPerS + float64(all.plain) - float64(all.packed)) / deliveries,
+		Ratio: share(all.packed, all.plain),
+	}
 }
 
 // collectBehind counts those who neither ended up to date nor were cut off.
@@ -153,7 +175,10 @@ func (r *runner) collectPublished() {
 		return
 	}
 	r.result.Loop = "open"
-	out := &Published{Sent: p.sent, Unsent: p.unsent, Refused: p.refusedN, Refusals: p.refusals, TimedOut: p.timeouts, Unanswered: p.unanswered}
+	out := &Published{
+		Sent: p.sent, Unsent: p.unsent, Refused: p.refusedN, RateLimited: p.rateLimited, Refusals: p.refusals, TimedOut: p.timeouts,
+		Unanswered: p.unanswered, MeanBytes: r.plan.data.meanBytes(),
+	}
 	if p.pacer == nil {
 		r.result.Loop = "closed"
 		round := newLatencyResult(p.rounds)
@@ -183,6 +208,9 @@ func (r *runner) collectServer() {
 	s.CPUShare = s.CPUSeconds / w.Seconds
 	if w.Deliveries > 0 {
 		s.CPUPerDelivery = s.CPUSeconds * 1e6 / float64(w.Deliveries)
+		if p := r.result.Published; p != nil {
+			s.CPUPerMessage = s.CPUPerDelivery * share(r.result.Expected, p.Sent)
+		}
 	}
 	each := func(rss int64) float64 {
 		return float64(rss-s.RSSBeforeBytes) / float64(max(1, r.result.Connections.Opened))

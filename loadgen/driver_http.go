@@ -15,12 +15,12 @@ import (
 type httpDriver struct {
 	host   string
 	topics topics
-	tail   string
+	data   *payload
 	line   []byte // scratch
 }
 
-func newHTTPDriver(host string, t topics, payload int) *httpDriver {
-	return &httpDriver{host: host, topics: t, tail: string(appendFiller(nil, payload)) + "}\n"}
+func newHTTPDriver(host string, t topics, data *payload) *httpDriver {
+	return &httpDriver{host: host, topics: t, data: data}
 }
 
 func (d *httpDriver) appendOpen(dst []byte, _ int) []byte {
@@ -39,9 +39,8 @@ func (d *httpDriver) appendSubscribe(dst []byte, _ []int) ([]byte, int) { return
 func (d *httpDriver) appendPublish(dst []byte, topic int, planned int64) []byte {
 	d.line = append(d.line[:0], `{"topic":"`...)
 	d.line = d.topics.append(d.line, topic)
-	d.line = append(d.line, `","data":{"t":`...)
-	d.line = appendInstant(d.line, planned)
-	d.line = append(d.line, d.tail...)
+	d.line = append(d.line, `","data":`...)
+	d.line = append(d.data.append(d.line, planned), "}\n"...)
 	dst = strconv.AppendInt(dst, int64(len(d.line)), 16)
 	dst = append(dst, "\r\n"...)
 	dst = append(dst, d.line...)

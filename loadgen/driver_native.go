@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"encoding/binary"
-	"strconv"
 
 	"github.com/megawire/megawire/codec/native"
 	"github.com/megawire/megawire/codec/ws"
@@ -12,34 +11,14 @@ import (
 type nativeDriver struct {
 	webSocket
 	topics topics
+	data   *payload
 	head   string // `{"topic":"<prefix>`
-	tail   string // what follows the planned instant in a message of our own
 	text   []byte // scratch for a request
 	push   native.Push
 }
 
-func newNativeDriver(w webSocket, t topics, payload int) *nativeDriver {
-	return &nativeDriver{webSocket: w, topics: t, head: `{"topic":"` + t.prefix, tail: string(appendFiller(nil, payload)) + "}"}
-}
-
-// appendData appends a payload: the planned instant, and filler up to exactly size bytes of JSON.
-func appendData(dst []byte, planned int64, size int) []byte {
-	dst = append(dst, `{"t":`...)
-	dst = appendInstant(dst, planned)
-	return appendFiller(dst, size)
-}
-
-func appendFiller(dst []byte, size int) []byte {
-	dst = append(dst, `,"p":"`...)
-	for range size - PayloadBytesMin {
-		dst = append(dst, 'x')
-	}
-	return append(dst, `"}`...)
-}
-
-// appendInstant appends Unix ns as 19 digits, which they have from 2001 to 2262.
-func appendInstant(dst []byte, ns int64) []byte {
-	return strconv.AppendInt(dst, ns, 10)
+func newNativeDriver(w webSocket, t topics, data *payload) *nativeDriver {
+	return &nativeDriver{webSocket: w, topics: t, data: data, head: `{"topic":"` + t.prefix}
 }
 
 func (d *nativeDriver) appendSubscribe(dst []byte, topics []int) ([]byte, int) {
@@ -59,9 +38,8 @@ func (d *nativeDriver) appendSubscribe(dst []byte, topics []int) ([]byte, int) {
 func (d *nativeDriver) appendPublish(dst []byte, topic int, planned int64) []byte {
 	d.text = append(d.text[:0], `{"op":"publish","topic":"`...)
 	d.text = d.topics.append(d.text, topic)
-	d.text = append(d.text, `","data":{"t":`...)
-	d.text = appendInstant(d.text, planned)
-	d.text = append(d.text, d.tail...) // ends in the brace of the request as it does in that of the envelope
+	d.text = append(d.text, `","data":`...)
+	d.text = append(d.data.append(d.text, planned), '}')
 	return ws.AppendMaskedFrame(dst, ws.Text, d.mask(), d.text)
 }
 
@@ -94,7 +72,7 @@ func (d *nativeDriver) next(src []byte, ev *event) int {
 
 func (d *nativeDriver) other(src []byte, ev *event) int {
 	n := d.frame(src, ev)
-	if n > 0 && ev.kind == evFrame {
+	if n > 0 && ev.kind == evFrame && !d.scan(ev.payload, ev) {
 		d.parse(ev.payload, ev)
 	}
 	return n
@@ -112,7 +90,7 @@ func (d *nativeDriver) parse(text []byte, ev *event) {
 	case native.PushMessage:
 		ev.kind, ev.seq, ev.prev = evMessage, p.Seq, p.Prev
 		d.name(p.Topic, ev)
-		ev.planned, ev.damaged = d.data(p.Payload)
+		ev.planned, ev.damaged = d.dataOf(p.Payload)
 	case native.PushGap:
 		ev.kind, ev.from, ev.to = evGap, p.From, p.To
 		d.name(p.Topic, ev)

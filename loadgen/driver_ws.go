@@ -15,7 +15,8 @@ type webSocket struct {
 	host, path  string
 	subprotocol string // to offer; empty: none
 	seed        uint64
-	masks       uint64 // state of the generator of masks
+	masks       uint64     // state of the generator of masks
+	inflation   *inflation // the loop's; nil: compression is not offered
 }
 
 // mix is splitmix64: it turns a counter into random bits, so that a key need not be stored.
@@ -41,13 +42,22 @@ func (d *webSocket) mask() (m [4]byte) {
 
 func (d *webSocket) appendOpen(dst []byte, conn int) []byte {
 	if d.subprotocol != "" {
-		return ws.AppendClientRequest(dst, d.host, d.path, d.key(conn), d.subprotocol)
+		dst = ws.AppendClientRequest(dst, d.host, d.path, d.key(conn), d.subprotocol)
+	} else {
+		dst = ws.AppendClientRequest(dst, d.host, d.path, d.key(conn))
 	}
-	return ws.AppendClientRequest(dst, d.host, d.path, d.key(conn))
+	if d.inflation != nil {
+		dst = appendOffer(dst)
+	}
+	return dst
 }
 
 func (d *webSocket) opened(src []byte, conn, _ int, dst []byte) (int, []byte, bool, error) {
-	n, err := ws.ParseClientResponse(src, d.key(conn))
+	parse := func() (int, error) { return ws.ParseClientResponse(src, d.key(conn)) }
+	if d.inflation != nil {
+		parse = func() (int, error) { return d.deflating(src, conn) }
+	}
+	n, err := parse()
 	return n, dst, n > 0, err
 }
 
@@ -64,9 +74,9 @@ func (d *webSocket) appendClose(dst []byte) []byte {
 
 func (d *webSocket) eof([]byte, *event) {}
 
-// frame reads one whole frame of any kind. Data frames come back as evFrame.
+// frame reads one whole frame of any kind. Data frames come back as evFrame, inflated.
 func (d *webSocket) frame(src []byte, ev *event) int {
-	h, n, err := ws.ParseHeader(src, ws.ClientSide)
+	h, n, packed, err := d.header(src)
 	switch {
 	case err != nil:
 		return broken(ev, len(src), err.Error())
@@ -94,6 +104,11 @@ func (d *webSocket) frame(src []byte, ev *event) int {
 			return broken(ev, len(src), "a fragmented message, which loadgen does not read")
 		}
 		ev.kind = evFrame
+		if packed {
+			if ev.payload, err = d.inflation.inflate(ev.payload); err != nil {
+				return broken(ev, len(src), err.Error())
+			}
+		}
 	}
 	return n
 }

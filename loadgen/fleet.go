@@ -30,6 +30,9 @@ func newFleet(p *Plan) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.data, err = newPayload(p); err != nil {
+		return nil, err
+	}
 	path := u.RequestURI()
 	f := &fleet{plan: p, clock: newClock(), sources: from}
 	t := topics{}
@@ -40,6 +43,9 @@ func newFleet(p *Plan) (*fleet, error) {
 	w := webSocket{host: u.Host, path: path}
 	for i := range p.Loops {
 		w.seed = mix(p.Seed + uint64(i)<<32)
+		if p.Deflate {
+			w.inflation = newInflation()
+		}
 		l, err := f.newLoop(i, w, t)
 		if err != nil {
 			f.closePollers()
@@ -50,6 +56,7 @@ func newFleet(p *Plan) (*fleet, error) {
 	}
 	f.board.first = f.loops[0]
 	if p.Workload.publishes() {
+		w.inflation = nil
 		if err := f.addPublisher(w, t); err != nil {
 			f.closePollers()
 			return nil, err
@@ -66,7 +73,7 @@ func (f *fleet) newLoop(id int, w webSocket, t topics) (*loop, error) {
 	}
 	share := (p.Connections - id + p.Loops - 1) / p.Loops
 	l := &loop{
-		epoll: e, id: id, plan: p, board: f.board, clock: &f.clock, sources: f.sources, leavingFrom: -1,
+		epoll: e, id: id, plan: p, board: f.board, clock: &f.clock, sources: f.sources, inflation: w.inflation, leavingFrom: -1,
 		conns: make([]conn, share), buf: make([]byte, readBufferBytes), record: newRecord(p),
 	}
 	for i := range l.conns {
@@ -108,7 +115,7 @@ func (f *fleet) addPublisher(w webSocket, t topics) error {
 			return planError("admin", "%v", err)
 		}
 		q.target = target{addr: addr, host: f.plan.Admin}
-		q.driver = newHTTPDriver(f.plan.Admin, t, f.plan.Payload)
+		q.driver = newHTTPDriver(f.plan.Admin, t, f.plan.data)
 	}
 	l.publisher, f.publisher = q, q
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -100,13 +101,16 @@ func (p *Plan) sentence() string {
 		s += fmt.Sprintf("; %s %% do not read, %s %% read slowly", number(p.Stalled*100), number(p.SlowShare*100))
 	}
 	if p.Workload != Idle && p.Workload != Connect {
-		s += fmt.Sprintf("; %d bytes a message", p.Payload)
+		s += "; messages of " + p.payloadText()
 	}
 	switch {
 	case p.DeliveryRate > 0:
 		s += fmt.Sprintf("; %s deliveries a second planned", number(p.DeliveryRate))
 	case p.Rate > 0:
 		s += fmt.Sprintf("; %s a second planned", number(p.Rate))
+	}
+	if p.Deflate {
+		s += "; permessage-deflate"
 	}
 	return s + " to " + p.URL
 }
@@ -120,6 +124,9 @@ func (r *Recording) tiles() []tile {
 		if ts[0].Name == "" {
 			ts[0].Name = "deliveries"
 		}
+	}
+	if w.Deflate != nil && w.Deliveries > 0 {
+		ts = append(ts, tile{Name: "on the wire", Value: number(math.Round(w.BytesPerDelivery)), Unit: fmt.Sprintf("bytes a delivery, %.0f inflated", w.Deflate.BytesPerDelivery)})
 	}
 	if l.Count > 0 {
 		ts = append(ts, tile{Name: "p50", Value: short(l.P50Ms), Unit: "ms"}, tile{Name: "p99", Value: short(l.P99Ms), Unit: "ms"}, tile{Name: "p99.9", Value: short(l.P999Ms), Unit: "ms"})

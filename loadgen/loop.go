@@ -41,6 +41,8 @@ type loop struct {
 	target  target
 	driver  driver
 
+	inflation *inflation // what the driver inflates with; nil: it does not
+
 	conns   []conn
 	buf     []byte
 	scratch []byte // for what is about to be written

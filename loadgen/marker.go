@@ -22,7 +22,7 @@ const (
 )
 
 func newMarker(p *Plan, t topics) marker {
-	return marker{topics: t, filler: string(bytes.Repeat([]byte{'x'}, max(0, p.Payload-markedBytesMin)))}
+	return marker{topics: t, filler: p.fillerOf(p.Payload - markedBytesMin)}
 }
 
 // payload makes the next message of a topic; it is good until the next call.

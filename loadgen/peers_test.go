@@ -214,11 +214,12 @@ func serveMQTT(h *hub, in *bufio.Reader, out func([]byte)) error {
 	}
 }
 
-// overTexts serves a protocol of text frames: answer is told of each frame, and of the first with an empty text.
+// overTexts serves a protocol of text frames: answer is told of each frame, and of the first with an empty text. Who offers
+// compression gets it.
 func overTexts(t *testing.T, answer func(text string, send func(string))) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
+		c, err := websocket.Accept(w, r, compressed)
 		if err != nil {
 			return
 		}
@@ -348,6 +349,10 @@ func TestDriversOfPeers(t *testing.T) {
 		{"MQTT over TCP", "mqtt", func(t *testing.T, h *hub) string { return "mqtt://" + overTCP(t, h, serveMQTT) }, nil},
 		{"MQTT over WebSocket", "mqtt", func(t *testing.T, h *hub) string { return overFrames(t, h, "mqtt", serveMQTT) }, nil},
 		{"Socket.IO", "socketio", func(t *testing.T, h *hub) string { return overTexts(t, serveSocketIO(h)) }, nil},
+		{"Socket.IO, compressed", "socketio", func(t *testing.T, h *hub) string { return overTexts(t, serveSocketIO(h)) }, func(p *Plan) { p.Deflate = true }},
+		{"a template, compressed", "template", func(t *testing.T, h *hub) string { return overTexts(t, servePlain(h)) }, func(p *Plan) {
+			p.SubscribeTemplate, p.SubscribedMarker, p.Deflate = `{"join":[{topics}]}`, `"joined"`, true
+		}},
 		{"Centrifugo", "centrifugo", func(t *testing.T, h *hub) string { return overTexts(t, serveCentrifugo(h)) }, nil},
 		{"a template with a list of topics, answered once", "template", func(t *testing.T, h *hub) string { return overTexts(t, servePlain(h)) }, func(p *Plan) {
 			p.SubscribeTemplate, p.SubscribedMarker = `{"join":[{topics}]}`, `"joined"`
@@ -373,6 +378,9 @@ func TestDriversOfPeers(t *testing.T) {
 				}
 				if r.Connections.Dropped != 0 || r.Connections.Failed != 0 || r.Latency.Count != int64(r.Verdict.Delivered) {
 					t.Errorf("%+v, %d latencies", r.Connections, r.Latency.Count)
+				}
+				if d := r.Window.Deflate; p.Deflate && (d == nil || d.Share < 0.9) {
+					t.Errorf("asked for compression, got %+v", d)
 				}
 			})
 		}

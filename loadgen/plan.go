@@ -69,6 +69,9 @@ type Plan struct {
 	Subscriptions int `json:"subscriptions,omitempty"` // topics a connection subscribes to; more than one are drawn at random
 	Payload       int `json:"payload_bytes"`           // bytes of a message's data
 
+	PayloadFile string `json:"payload_file,omitempty"` // NDJSON whose lines' data the messages carry instead of Payload bytes
+	Random      bool   `json:"random,omitempty"`       // of the filler that makes up a payload's size
+
 	Rate         float64 `json:"rate,omitempty"`          // messages published a second in all; 0 with DeliveryRate 0 is a closed loop
 	DeliveryRate float64 `json:"delivery_rate,omitempty"` // the same, told as deliveries a second
 	Via          Via     `json:"via,omitempty"`
@@ -84,6 +87,10 @@ type Plan struct {
 	SubscribeTemplate string `json:"subscribe_template,omitempty"` // driver template: see Templates
 	PublishTemplate   string `json:"publish_template,omitempty"`
 	SubscribedMarker  string `json:"subscribed_marker,omitempty"`
+
+	// Deflate has each subscriber and echo client agree on permessage-deflate without context takeover (RFC 7692) and read what comes
+	// compressed. What loadgen sends is not.
+	Deflate bool `json:"deflate,omitempty"`
 
 	SLO string `json:"slo,omitempty"` // objectives, see ParseObjectives
 
@@ -103,6 +110,8 @@ type Plan struct {
 	Seed        uint64 `json:"seed"`
 
 	TopicPrefix string `json:"topic_prefix,omitempty"` // topics are the prefix and a number; a random one keeps runs apart
+
+	data *payload // what PayloadFile holds, or filler, once the run began
 }
 
 // Defaults is the plan that the command line starts from.

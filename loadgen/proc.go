@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -14,8 +15,8 @@ const ticksPerSecond = 100
 
 // usage is what a process has used.
 type usage struct {
-	cpu time.Duration // user and system, since it started
-	rss int64         // bytes resident
+	cpu       time.Duration // user and system, since it started
+	rss, peak int64         // bytes resident, now and at most
 }
 
 // readUsage reads /proc (proc_pid_stat(5), proc_pid_status(5)).
@@ -32,8 +33,9 @@ func readUsage(pid int) (usage, error) {
 	if err != nil {
 		return usage{}, fmt.Errorf("loadgen: no process %d: %w", pid, err)
 	}
-	rss, err := parseStatus(status)
-	return usage{cpu: cpu, rss: rss}, err
+	rss, err1 := parseStatus(status, "VmRSS")
+	peak, err2 := parseStatus(status, "VmHWM")
+	return usage{cpu: cpu, rss: rss, peak: peak}, errors.Join(err1, err2)
 }
 
 // parseStat takes utime and stime, fields 14 and 15. The name in field 2 may hold spaces and brackets, so counting starts
@@ -51,16 +53,16 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * (time.Second / ticksPerSecond), nil
 }
 
-// parseStatus takes VmRSS in bytes.
-func parseStatus(status []byte) (int64, error) {
-	_, after, found := strings.Cut(string(status), "\nVmRSS:")
+// parseStatus takes one of the sizes, in bytes.
+func parseStatus(status []byte, name string) (int64, error) {
+	_, after, found := strings.Cut(string(status), "\n"+name+":")
 	f := strings.Fields(after)
 	if !found || len(f) == 0 {
-		return 0, fmt.Errorf("loadgen: /proc status has no VmRSS (a kernel thread, or the process has ended)")
+		return 0, fmt.Errorf("loadgen: /proc status has no %s (a kernel thread, or the process has ended)", name)
 	}
 	kib, err := strconv.ParseInt(f[0], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("loadgen: /proc status: VmRSS %q", f[0])
+		return 0, fmt.Errorf("loadgen: /proc status: %s %q", name, f[0])
 	}
 	return kib << 10, nil
 }

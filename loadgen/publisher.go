@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -11,6 +12,9 @@ import (
 
 // publishBatchBytes bounds what is written at once.
 const publishBatchBytes = 64 << 10
+
+// rateLimitedCode is what a refusal of megawire.v1 begins with where one client asks for too much.
+const rateLimitedCode = "rate_limited:"
 
 // publisher sends the messages of a fanout over one connection. It belongs to the first loop.
 type publisher struct {
@@ -42,8 +46,10 @@ type publisher struct {
 
 	refusals reasons
 	refusedN uint64
-	finished bool
-	awaiting int64 // since when the answer to the stream is awaited; 0: not
+
+	rateLimited uint64 // of refusedN
+	finished    bool
+	awaiting    int64 // since when the answer to the stream is awaited; 0: not
 
 	unanswered bool // it was not answered in time
 }
@@ -210,6 +216,9 @@ func (p *publisher) end() {
 // refused counts a message that the server did not take. Without an id it does not say which.
 func (p *publisher) refused(why string) {
 	p.refusedN++
+	if strings.HasPrefix(why, rateLimitedCode) {
+		p.rateLimited++
+	}
 	p.refusals.count(why)
 	if p.pacer == nil && p.inFlight != 0 {
 		b := p.loop.board

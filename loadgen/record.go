@@ -57,6 +57,7 @@ type record struct {
 type mark struct {
 	at, waited                int64
 	delivered, bytesIn, reads uint64
+	inflated                  inflatedCounts
 }
 
 // busyUntil is the share of the time between two marks that the loop was not asleep.
@@ -92,5 +93,9 @@ func (r *record) read(bytes int) {
 }
 
 func (l *loop) mark() mark {
-	return mark{at: l.clock.now(), waited: l.record.waited, delivered: l.ledger.Delivered, bytesIn: l.record.bytesIn, reads: l.record.reads}
+	m := mark{at: l.clock.now(), waited: l.record.waited, delivered: l.ledger.Delivered, bytesIn: l.record.bytesIn, reads: l.record.reads}
+	if l.inflation != nil {
+		m.inflated = l.inflation.inflatedCounts
+	}
+	return m
 }

@@ -76,6 +76,9 @@ func (t *table) reasons(name string, rs reasons) {
 func (r *Result) textConnections(t *table) {
 	p, c := &r.Plan, &r.Connections
 	what := string(p.Workload)
+	if p.Deflate {
+		what += " with permessage-deflate"
+	}
 	if r.Name != "" {
 		what = r.Name + ": " + what
 	}
@@ -114,7 +117,11 @@ func (p *Plan) publishedOver() string {
 
 func (r *Result) textPublished(t *table) {
 	p := r.Published
-	line := thousands(p.Sent) + " messages of " + strconv.Itoa(r.Plan.Payload) + " bytes over " + r.Plan.publishedOver()
+	line := thousands(p.Sent) + " messages of " + r.Plan.payloadText()
+	if r.Plan.PayloadFile != "" {
+		line += fmt.Sprintf(", %.0f bytes on average,", p.MeanBytes)
+	}
+	line += " over " + r.Plan.publishedOver()
 	if p.PlannedRate > 0 {
 		line += fmt.Sprintf(", planned at %s/s", thousands(uint64(p.PlannedRate)))
 	}
@@ -129,6 +136,9 @@ func (r *Result) textPublished(t *table) {
 	}
 	t.row("published", "%s", line)
 	t.reasons("  refused", p.Refusals)
+	if p.RateLimited > 0 {
+		t.row("", "%s of them exceeded what the server takes from one client (limits.messages_per_second): raise that, or publish with --via http", thousands(p.RateLimited))
+	}
 }
 
 func (r *Result) textDeliveries(t *table) {
@@ -138,9 +148,12 @@ func (r *Result) textDeliveries(t *table) {
 	}
 	rate := fmt.Sprintf("%s/s over %.1f s (%s; %.1f MB/s", thousands(uint64(w.DeliveryRate)), w.Seconds, thousands(w.Deliveries), w.BytesPerS/1e6)
 	if r.Plan.Workload != Connect {
-		rate += fmt.Sprintf("; %.1f a read", w.MessagesPerRead)
+		rate += fmt.Sprintf("; %.1f a read; %.0f bytes each", w.MessagesPerRead, w.BytesPerDelivery)
 	}
 	t.row(r.unit(), "%s)", rate)
+	if d := w.Deflate; d != nil && r.Plan.Workload != Connect {
+		t.row("deflate", "%.0f %% came compressed, to %.0f %% of their size; %.0f bytes a delivery inflated", d.Share*100, d.Ratio*100, d.BytesPerDelivery)
+	}
 	t.row("latency", "%s", r.Latency.text())
 	if r.Round != nil {
 		t.row("to the last", "%s", r.Round.text())
@@ -202,8 +215,8 @@ func (r *Result) textServer(t *table) {
 		cpu += fmt.Sprintf(", %.2f µs a %s", s.CPUPerDelivery, r.one())
 	}
 	t.row("server", "%s", cpu)
-	memory := fmt.Sprintf("RSS %.1f MB before, %.1f open, %.1f under load, %.1f at the end",
-		float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSLoadBytes)/1e6, float64(s.RSSEndBytes)/1e6)
+	memory := fmt.Sprintf("RSS %.1f MB before, %.1f open, %.1f under load, %.1f at the end, %.1f at most",
+		float64(s.RSSBeforeBytes)/1e6, float64(s.RSSOpenBytes)/1e6, float64(s.RSSLoadBytes)/1e6, float64(s.RSSEndBytes)/1e6, float64(s.RSSPeakBytes)/1e6)
 	if r.Plan.Workload != Connect {
 		memory += ": " + signed(s.RSSPerConnection) + " bytes a connection"
 	}

@@ -62,8 +62,10 @@ type Connections struct {
 // Published says what was sent.
 type Published struct {
 	Sent        uint64  `json:"sent"`
-	Unsent      uint64  `json:"unsent,omitempty"` // planned, and given up since the server did not read what was sent before
-	Refused     uint64  `json:"refused"`          // by the server, which said so
+	MeanBytes   float64 `json:"payload_bytes_mean,omitempty"` // of their data, where loadgen's own protocol or a file makes it
+	Unsent      uint64  `json:"unsent,omitempty"`             // planned, and given up since the server did not read what was sent before
+	Refused     uint64  `json:"refused"`                      // by the server, which said so
+	RateLimited uint64  `json:"rate_limited,omitempty"`       // of those, for being too many from one client
 	Refusals    reasons `json:"refusals,omitempty"`
 	TimedOut    uint64  `json:"timed_out"`              // closed loop: did not reach everybody in time
 	PlannedRate float64 `json:"planned_rate,omitempty"` // open loop, messages a second
@@ -77,6 +79,17 @@ type Window struct {
 	DeliveryRate    float64 `json:"deliveries_per_s"`
 	BytesPerS       float64 `json:"bytes_per_s"`
 	MessagesPerRead float64 `json:"messages_per_read"`
+
+	// Of what was read from the sockets in the window, frames and payloads.
+	BytesPerDelivery float64  `json:"bytes_per_delivery"`
+	Deflate          *Deflate `json:"deflate,omitempty"`
+}
+
+// Deflate says what permessage-deflate did in the window.
+type Deflate struct {
+	Share            float64 `json:"compressed_share"`            // of the deliveries that came compressed
+	BytesPerDelivery float64 `json:"inflated_bytes_per_delivery"` // as bytes_per_delivery, had nothing been compressed
+	Ratio            float64 `json:"ratio"`                       // bytes of the compressed payloads by those of what they hold; 0: there were none
 }
 
 // Latency is from the planned instant to the read that brought the message.
@@ -104,14 +117,16 @@ func newLatencyResult(h *hdrhistogram.Histogram) Latency {
 
 // Process is what the server used, by --pid.
 type Process struct {
-	CPUSeconds       float64     `json:"cpu_s"`               // in the window
-	CPUShare         float64     `json:"cpu_share"`           // of one core
-	CPUPerDelivery   float64     `json:"cpu_us_per_delivery"` // 0: nothing was delivered
-	RSSBeforeBytes   int64       `json:"rss_before_bytes"`    // before the first connection
-	RSSOpenBytes     int64       `json:"rss_open_bytes"`      // when all were open
-	RSSLoadBytes     int64       `json:"rss_load_bytes"`      // when the last message was planned
-	RSSGrownBytes    int64       `json:"rss_grown_bytes"`     // from when all were open until then
-	RSSEndBytes      int64       `json:"rss_end_bytes"`       // before the first was closed
+	CPUSeconds       float64     `json:"cpu_s"`                        // in the window
+	CPUShare         float64     `json:"cpu_share"`                    // of one core
+	CPUPerDelivery   float64     `json:"cpu_us_per_delivery"`          // 0: nothing was delivered
+	CPUPerMessage    float64     `json:"cpu_us_per_message,omitempty"` // published, to however many
+	RSSBeforeBytes   int64       `json:"rss_before_bytes"`             // before the first connection
+	RSSOpenBytes     int64       `json:"rss_open_bytes"`               // when all were open
+	RSSLoadBytes     int64       `json:"rss_load_bytes"`               // when the last message was planned
+	RSSGrownBytes    int64       `json:"rss_grown_bytes"`              // from when all were open until then
+	RSSEndBytes      int64       `json:"rss_end_bytes"`                // before the first was closed
+	RSSPeakBytes     int64       `json:"rss_peak_bytes"`               // the most since the process began, then
 	RSSPerConnection float64     `json:"rss_bytes_per_connection"`
 	Samples          []RSSSample `json:"rss_samples,omitempty"`
 }

@@ -120,7 +120,7 @@ func (r *runner) work(ctx context.Context) error {
 		err = r.load(ctx)
 	}
 	if r.plan.PID > 0 {
-		err = errors.Join(err, r.sample(func(s *Process, u usage) { s.RSSEndBytes = u.rss }))
+		err = errors.Join(err, r.sample(func(s *Process, u usage) { s.RSSEndBytes, s.RSSPeakBytes = u.rss, u.peak }))
 	}
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/megawire/megawire/codec/codes"
 )
 
 func testPlan(w Workload, url string) Plan {
@@ -146,6 +148,26 @@ func TestRefusedMessagesAreNotLost(t *testing.T) {
 	r := mustRun(t, p)
 	if r.Failed() || r.Published.Refused != 40 || r.Verdict.Delivered != 110 {
 		t.Errorf("faults %v, published %+v, verdict %+v", r.Faults, r.Published, r.Verdict)
+	}
+}
+
+func TestRefusalsForTooManyMessagesAreCountedByName(t *testing.T) {
+	for code, want := range map[string]uint64{codes.RateLimited: 40, codes.Unavailable: 0} {
+		s := newTestServer(t, correct, func(s *testServer) { s.refuse, s.refuseAs = 40, code })
+		p := testPlan(Fanout, s.url("/ws"))
+		p.Rate, p.Duration = 500, 200*time.Millisecond
+		r := mustRun(t, p)
+		if r.Published.Refused != 40 || r.Published.RateLimited != want {
+			t.Errorf("%s: %+v", code, r.Published)
+		}
+		var text strings.Builder
+		if err := r.WriteText(&text); err != nil || strings.Contains(text.String(), "limits.messages_per_second") != (want > 0) {
+			t.Errorf("%s: %v\n%s", code, err, text.String())
+		}
+		f := finder{search: Search{Bound: Objective{Name: "p99", Bound: 1e9}}}
+		if step := f.judge(500, r); step.Kept || !strings.Contains(step.Why, "40 messages were refused") {
+			t.Errorf("%s: a search goes on: %+v", code, step)
+		}
 	}
 }
 

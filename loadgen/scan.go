@@ -3,13 +3,13 @@ package loadgen
 import "encoding/binary"
 
 // scan reads a message whose keys come in the protocol's order, without "prev", and whose data begins with the planned
-// instant: {"topic":"…","seq":N,"ts":<13 digits>,"data":{"t":<19 digits>,"p":"…"}}. It returns false for all else; the
-// general parser then decides.
+// instant: {"topic":"…","seq":N,"ts":<13 digits>,"data":{"t":<19 digits>,…}}. It returns false for all else; the general
+// parser then decides.
 func (d *nativeDriver) scan(b []byte, ev *event) bool {
 	h := len(d.head)
 	i := h + d.topics.width
 	// The shortest message there is; from here on only seq's digits need a look at the length.
-	if len(b) < i+len(`","seq":0,"ts":0000000000000,"data":{"t":0000000000000000000`)+len(d.tail) || string(b[:h]) != d.head {
+	if len(b) < i+len(`","seq":0,"ts":0000000000000,"data":{"t":0000000000000000000`)+d.data.shortest+1 || string(b[:h]) != d.head {
 		return false
 	}
 	topic := 0
@@ -28,7 +28,7 @@ func (d *nativeDriver) scan(b []byte, ev *event) bool {
 		seq = seq*10 + uint64(b[i]-'0')
 	}
 	const ts, data = `,"ts":`, `,"data":{"t":`
-	if len(b) != i+len(ts)+13+len(data)+19+len(d.tail) {
+	if len(b) < i+len(ts)+13+len(data)+19+d.data.shortest+1 || b[len(b)-1] != '}' {
 		return false
 	}
 	if i == start || string(b[i:i+len(ts)]) != ts {
@@ -40,21 +40,21 @@ func (d *nativeDriver) scan(b []byte, ev *event) bool {
 	}
 	i += len(data)
 	planned, ok := instant(b[i:])
-	if !ok || string(b[i+19:]) != d.tail {
+	if !ok || !d.data.holds(b[i+19:len(b)-1]) {
 		return false
 	}
 	ev.kind, ev.topic, ev.seq, ev.prev, ev.planned, ev.damaged = evMessage, topic, seq, seq-1, planned, false
 	return true
 }
 
-// data reads the planned instant of a payload; damaged: it is not what appendData made.
-func (d *nativeDriver) data(payload []byte) (planned int64, damaged bool) {
+// dataOf reads the planned instant of a message's data; damaged: it is not what the publisher made.
+func (d *nativeDriver) dataOf(payload []byte) (planned int64, damaged bool) {
 	const head = `{"t":`
 	if len(payload) < len(head)+19 || string(payload[:len(head)]) != head {
 		return 0, true
 	}
 	planned, ok := instant(payload[len(head):])
-	return planned, !ok || string(payload[len(head)+19:]) != d.tail[:len(d.tail)-1]
+	return planned, !ok || !d.data.holds(payload[len(head)+19:])
 }
 
 // instant reads 19 digits.

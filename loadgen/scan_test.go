@@ -11,7 +11,13 @@ import (
 )
 
 func testDriver(payload int) *nativeDriver {
-	return newNativeDriver(webSocket{host: "h", path: "/ws"}, newTopics(&Plan{Topics: 1000, TopicPrefix: "lg/x/"}), payload)
+	data := newFillerPayload(strings.Repeat("x", payload-PayloadBytesMin))
+	return newNativeDriver(webSocket{host: "h", path: "/ws"}, newTopics(&Plan{Topics: 1000, TopicPrefix: "lg/x/"}), data)
+}
+
+// appendData appends the data of a message of so many bytes.
+func appendData(dst []byte, planned int64, size int) []byte {
+	return newFillerPayload(strings.Repeat("x", size-PayloadBytesMin)).append(dst, planned)
 }
 
 func TestScanReadsWhatTheServerWrites(t *testing.T) {

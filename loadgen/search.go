@@ -142,6 +142,8 @@ func (f *finder) judge(rate float64, r *Result) Step {
 	switch {
 	case r.Published != nil && r.Published.Unsent > 0:
 		s.Why = fmt.Sprintf("%s messages could not be sent in time", thousands(r.Published.Unsent))
+	case r.Published != nil && r.Published.Refused > 0:
+		s.Why = fmt.Sprintf("%s messages were refused, %s of them for a limit on one client", thousands(r.Published.Refused), thousands(r.Published.RateLimited))
 	case r.Connections.Dropped > 0:
 		s.Why = fmt.Sprintf("%d connections were dropped", r.Connections.Dropped)
 	case s.Share < searchDeliveredMin:

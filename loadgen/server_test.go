@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -43,6 +44,7 @@ type testServer struct {
 	faults      uint64
 	published   int
 	refuse      int    // publications to refuse from now on
+	refuseAs    string // with this code; empty: unavailable
 	hangUpAfter int    // publications after which one subscriber is closed with 4002; 0: never
 	forbidden   string // topics that end so may not be subscribed to
 
@@ -50,6 +52,8 @@ type testServer struct {
 	sentInAll    int
 	deaf         bool // reads the first publication and no more
 	over         chan struct{}
+
+	accepting *websocket.AcceptOptions // nil: without compression
 }
 
 type testSubscriber struct {
@@ -84,7 +88,7 @@ func (s *testServer) faulted() uint64 {
 func (s *testServer) url(path string) string { return strings.Replace(s.URL, "http", "ws", 1) + path }
 
 func (s *testServer) serveNative(w http.ResponseWriter, r *http.Request) {
-	c, err := websocket.Accept(w, r, nil)
+	c, err := websocket.Accept(w, r, s.accepting)
 	if err != nil {
 		return
 	}
@@ -145,7 +149,7 @@ func (s *testServer) publish(from *websocket.Conn, topic string, data []byte) {
 	defer s.mu.Unlock()
 	if s.refuse > 0 {
 		s.refuse--
-		_ = write(from, native.AppendError(nil, nil, &native.Error{Code: codes.Unavailable, Message: "busy"}))
+		_ = write(from, native.AppendError(nil, nil, &native.Error{Code: cmp.Or(s.refuseAs, codes.Unavailable), Message: "busy"}))
 		return
 	}
 	s.published++
@@ -199,7 +203,7 @@ func (s *testServer) deliver(sub *testSubscriber, topic string, seq uint64, text
 }
 
 func (s *testServer) serveEcho(w http.ResponseWriter, r *http.Request) {
-	c, err := websocket.Accept(w, r, nil)
+	c, err := websocket.Accept(w, r, s.accepting)
 	if err != nil {
 		return
 	}

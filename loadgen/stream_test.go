@@ -132,6 +132,9 @@ func TestDriverOfAPlan(t *testing.T) {
 		{"both kinds of topics", func(p *Plan) { p.Driver, p.SubscribeTemplate = "template", "{topic}{topics}" }, "subscribe-template"},
 		{"nothing to publish with", func(p *Plan) { p.Driver, p.SubscribeTemplate = "template", "{topic}" }, "publish-template"},
 		{"no data to publish", func(p *Plan) { p.Driver, p.SubscribeTemplate, p.PublishTemplate = "template", "{topic}", "{topic}" }, "publish-template"},
+		{"a stream of bytes in frames, compressed", func(p *Plan) { p.Driver, p.Deflate = "nats", true }, "deflate"},
+		{"lines of JSON, compressed", func(p *Plan) { p.Driver, p.Deflate = "centrifugo", true }, "deflate"},
+		{"a capture for another server", func(p *Plan) { p.Driver, p.PayloadFile = "socketio", "x.ndjson" }, "payload-file"},
 		{"whole templates", func(p *Plan) {
 			p.Driver, p.SubscribeTemplate, p.PublishTemplate = "template", "{topic}", "{topic}{data}"
 		}, ""},

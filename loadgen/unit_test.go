@@ -118,6 +118,8 @@ func TestValidate(t *testing.T) {
 		{"a URL without a port", func(p *Plan) { p.URL = "ws://127.0.0.1/ws" }, ""},
 		{"no connections", func(p *Plan) { p.Connections = 0 }, "connections"},
 		{"a payload with no room for the instant", func(p *Plan) { p.Payload = PayloadBytesMin - 1 }, "payload"},
+		{"a capture and random filler", func(p *Plan) { p.PayloadFile, p.Random = "x.ndjson", true }, "payload-file"},
+		{"a capture where nothing is published", func(p *Plan) { *p = Defaults(Idle); p.PayloadFile = "x.ndjson" }, "payload-file"},
 		{"the smallest payload", func(p *Plan) { p.Payload = PayloadBytesMin }, ""},
 		{"more subscriptions than topics", func(p *Plan) { p.Subscriptions = 2 }, "subscriptions"},
 		{"more subscriptions than a server takes", func(p *Plan) { p.Topics, p.Subscriptions = 2000, 1025 }, "subscriptions"},
@@ -210,9 +212,10 @@ func TestProc(t *testing.T) {
 	if err != nil || cpu != 1750*time.Millisecond {
 		t.Errorf("%v, %v", cpu, err)
 	}
-	rss, err := parseStatus([]byte("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t    1024 kB\n"))
-	if err != nil || rss != 1<<20 {
-		t.Errorf("%v, %v", rss, err)
+	for name, want := range map[string]int64{"VmRSS": 1 << 20, "VmHWM": 9 << 10} {
+		if got, err := parseStatus([]byte("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t    1024 kB\n"), name); err != nil || got != want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
 	}
 	if n := parseSNMP("Ip: A B\nIp: 1 2\nTcp: X RetransSegs Y\nTcp: 5 42 7\n"); n != 42 {
 		t.Errorf("%d segments sent again, want 42", n)

@@ -62,6 +62,7 @@ func newRoot(p *program) *cobra.Command {
 		Long: "loadgen opens many connections from few threads, publishes to them, and reports deliveries a second, latency from the\n" +
 			"planned instant, and every message lost, doubled or out of order.\n\n" +
 			"Drivers (--driver):\n" + loadgen.DriversHelp() + "\n" +
+			"Messages are filler, or with --payload-file the lines of a capture; with --deflate clients get them compressed (permessage-deflate).\n\n" +
 			"Objectives (--slo p99=50ms,loss=0,…), at most so much unless it says otherwise:\n" + loadgen.ObjectivesHelp() + "\n" +
 			"Exit codes: 0, all is well; 1, something was lost, doubled, reordered or disconnected, and no objective bounds it; 2, the run\n" +
 			"could not start; 3, an objective was missed, or a search found no rate that keeps its bound.",

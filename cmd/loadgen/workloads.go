@@ -103,6 +103,8 @@ func publishFlags(f *pflag.FlagSet, p *loadgen.Plan) {
 	topicFlags(f, p)
 	measureFlags(f, p)
 	f.IntVar(&p.Payload, "payload", p.Payload, "bytes of a message's data")
+	f.BoolVar(&p.Random, "random", p.Random, "make up that size of random letters and digits, which do not compress well, instead of one letter")
+	f.StringVar(&p.PayloadFile, "payload-file", p.PayloadFile, "an NDJSON capture; each message carries the data of a line of it, as {\"t\":<instant>,\"d\":<data>}")
 	f.Float64Var(&p.Rate, "rate", p.Rate, "messages published a second; 0: closed loop")
 	f.Float64Var(&p.DeliveryRate, "delivery-rate", p.DeliveryRate, "the same, told as deliveries a second")
 	f.StringVar((*string)(&p.Via), "via", string(p.Via), "how to publish: ws, a connection like the others; http, one NDJSON request to the admin API")
@@ -119,6 +121,7 @@ func measureFlags(f *pflag.FlagSet, p *loadgen.Plan) {
 func commonFlags(f *pflag.FlagSet, p *loadgen.Plan) {
 	f.StringVar(&p.SLO, "slo", p.SLO, "objectives that the run must keep, as p99=50ms,loss=0; see \"loadgen --help\" for their names")
 	f.IntVar(&p.PID, "pid", p.PID, "a server process on this host whose CPU and memory to report")
+	f.BoolVar(&p.Deflate, "deflate", p.Deflate, "clients agree on permessage-deflate without context takeover, and read what comes compressed; they send nothing compressed")
 	f.StringVar(&p.Driver, "driver", p.Driver, "what the server speaks; see \"loadgen --help\"")
 	f.StringVar(&p.SubscribeTemplate, "subscribe-template", p.SubscribeTemplate, "driver template: a text with {topic} (sent for each) or {topics} (a quoted list)")
 	f.StringVar(&p.PublishTemplate, "publish-template", p.PublishTemplate, "driver template: a text with {topic} and {data}")
