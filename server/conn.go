@@ -136,6 +136,7 @@ func (w *worker) event(c *poller.Conn, ev *ws.Event) {
 	switch ev.Kind {
 	case ws.Message:
 		w.counts.messages++
+		plantedFault(c.Kind, ev.Payload)
 		w.protocols[c.Kind].Message(w.peerOf(c), ev.Op, ev.Payload)
 	case ws.PingEvent:
 		w.out = ws.AppendFrame(w.out[:0], ws.Pong, ev.Payload)

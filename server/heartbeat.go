@@ -17,7 +17,7 @@ func (s *Server) beat(ctx context.Context) {
 	defer ticker.Stop()
 	beat := pubsub.Publication{Topic: heartbeatTopic} // one, as an idle server is to make no garbage
 	for n := uint64(1); ; n++ {
-		beat.Payload = appendHeartbeat(beat.Payload[:0], n, time.Now().UnixMilli())
+		beat.Payload = appendHeartbeat(beat.Payload[:0], n, wallMillis())
 		// A beat that finds no room is left out, as n shows: the next one tells as much.
 		_, _ = s.hub.Publish(&beat, func(pubsub.Receipt, error) {})
 		select {

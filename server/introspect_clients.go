@@ -168,7 +168,7 @@ func ageOf(b pubsub.Backlog) int64 {
 	if b.OldestMillis == 0 {
 		return 0
 	}
-	return max(0, time.Now().UnixMilli()-b.OldestMillis)
+	return max(0, wallMillis()-b.OldestMillis)
 }
 
 var modeNames = map[pubsub.Mode]string{pubsub.ModeAll: "all", pubsub.ModeLatest: "latest"}

@@ -112,7 +112,7 @@ func (s *Server) newHub() (err error) {
 		},
 		Slow:  [pubsub.KindsMax]bool{kindNativeDeflate: true, kindRawDeflate: true},
 		Epoch: strings.ToLower(rand.Text()[:8]),
-		Wall:  func() int64 { return time.Now().UnixMilli() },
+		Wall:  wallMillis,
 		Clock: s.clock,
 		Rules: s.rules.forHub,
 

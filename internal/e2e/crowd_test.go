@@ -206,7 +206,8 @@ func (m *member) take(p []byte) (rest []byte, err error) {
 		switch op {
 		case opText:
 			err = m.on(payload)
-		case opPing: // nobody here is idle for long, so nobody answers
+		case opPing:
+			err = m.write(frame(final(opPong), payload))
 		default:
 			err = fmt.Errorf("opcode %#x, %.100q", op, payload)
 		}

@@ -30,25 +30,26 @@ var built struct {
 	dir string
 }
 
-// megawire builds the command, once, as it is shipped: without the race detector.
-func megawire(t *testing.T) string {
+// megawire builds the command, once for each build tag, as it is shipped: without the race detector.
+func megawire(t *testing.T, tag string) string {
 	t.Helper()
 	built.Lock()
 	defer built.Unlock()
-	binary := filepath.Join(built.dir, "megawire")
-	if built.dir != "" {
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "megawire-e2e-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.dir = dir
+	}
+	binary := filepath.Join(built.dir, "megawire"+tag)
+	if _, err := os.Stat(binary); err == nil {
 		return binary
 	}
-	dir, err := os.MkdirTemp("", "megawire-e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary = filepath.Join(dir, "megawire")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/megawire/megawire/cmd/megawire").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", tag, "-o", binary, "github.com/megawire/megawire/cmd/megawire").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	built.dir = dir
 	return binary
 }
 
@@ -66,8 +67,13 @@ type process struct {
 // process is sent SIGTERM when the test ends, and must leave with 0.
 func launch(t *testing.T, files int, args ...string) *process {
 	t.Helper()
+	return launchAs(t, megawire(t, ""), files, io.Discard, args...)
+}
+
+// launchAs is launch for one of the binaries, with somebody who reads the log.
+func launchAs(t *testing.T, binary string, files int, log io.Writer, args ...string) *process {
+	t.Helper()
 	args = append([]string{"serve", "--listen=127.0.0.1:0", "--admin.listen=127.0.0.1:0", "--log.format=json"}, args...)
-	binary := megawire(t)
 	cmd := exec.Command(binary, args...)
 	if files > 0 {
 		script := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files)
@@ -87,7 +93,7 @@ func launch(t *testing.T, files int, args ...string) *process {
 	}
 	p := &process{site: site{t: t}, cmd: cmd, pid: cmd.Process.Pid, logged: make(chan struct{})}
 	t.Cleanup(p.terminate)
-	p.followLog(stderr)
+	p.followLog(io.TeeReader(stderr, log))
 	return p
 }
 

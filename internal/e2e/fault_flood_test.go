@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// flooders is how many connections flood at once.
+const flooders = 20
+
+// flood is what many connections send, as fast as it is taken.
+type flood struct {
+	tr      *trial
+	request string // for the upgrade
+	p       []byte // again and again
+	flooder [flooders]flooder
+	ready   []unix.PollFd
+	scratch []byte
+	closed  int // how often one was closed by the server, and replaced
+}
+
+type flooder struct {
+	bare
+	at int // of p
+}
+
+// flood keeps the flood up until the healthy clients have outlasted it. What comes back is read.
+func (tr *trial) flood(request string, p []byte) (closed int) {
+	tr.t.Helper()
+	f := &flood{tr: tr, request: request, p: p, ready: make([]unix.PollFd, flooders), scratch: make([]byte, 256<<10)}
+	g := tr.gang(flooders, []byte(request))
+	for i, b := range g.bare {
+		f.flooder[i].bare = b
+	}
+	tr.meanwhile(f.round)
+	for _, one := range f.flooder {
+		one.cut()
+	}
+	g.bare = nil
+	return f.closed
+}
+
+// round has each of them send and read once what goes.
+func (f *flood) round() error {
+	for i, one := range f.flooder {
+		f.ready[i] = unix.PollFd{Fd: int32(one.fd), Events: unix.POLLIN | unix.POLLOUT}
+	}
+	if _, err := unix.Poll(f.ready, 10); err != nil && !errors.Is(err, unix.EINTR) {
+		return err
+	}
+	for i := range f.flooder {
+		one := &f.flooder[i]
+		alive := true
+		if f.ready[i].Revents&^unix.POLLOUT != 0 {
+			n, _, err := unix.Recvfrom(one.fd, f.scratch, unix.MSG_DONTWAIT)
+			alive = n > 0 || errors.Is(err, unix.EAGAIN)
+		}
+		if alive && f.ready[i].Revents&unix.POLLOUT != 0 {
+			n, err := one.offer(f.p[one.at:])
+			one.at = (one.at + n) % len(f.p)
+			alive = err == nil
+		}
+		if alive {
+			continue
+		}
+		f.closed++
+		one.cut()
+		b, err := f.tr.bare()
+		if err == nil {
+			err = b.send([]byte(f.request))
+		}
+		if err != nil {
+			return err
+		}
+		*one = flooder{bare: b}
+	}
+	return nil
+}
+
+// 20 clients ping as fast as they can.
+func TestFaultPings(t *testing.T) {
+	tr := newTrial(t, 0, flooders*256<<10, quietHeartbeat...)
+	tr.flood(upgradeRequest("/ws"), bytes.Repeat(frame(final(opPing), make([]byte, 125)), 500))
+	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+}
+
+// 20 clients send messages in fragments of a byte.
+func TestFaultFragments(t *testing.T) {
+	tr := newTrial(t, 0, flooders*256<<10, quietHeartbeat...)
+	message := frame(opText, []byte("a"))
+	for range 4000 {
+		message = append(message, frame(opContinuation, []byte("b"))...)
+	}
+	message = append(message, frame(final(opContinuation), nil)...)
+	tr.flood(upgradeRequest("/echo"), message)
+	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+}
+
+// 20 clients send messages of a MiB, the largest there may be, and have them sent back.
+func TestFaultLargeMessages(t *testing.T) {
+	tr := newTrial(t, 0, flooders*2<<20, quietHeartbeat...)
+	tr.flood(upgradeRequest("/echo"), frame(final(opBinary), make([]byte, 1<<20)))
+	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+}
+
+// 20 clients publish as fast as they can, to one topic that all of them get back.
+func TestFaultPublishes(t *testing.T) {
+	tr := newTrial(t, 0, flooders*256<<10+8<<20, append(quietHeartbeat, "--anonymous.publish=flood")...)
+	tr.flood(upgradeRequest("/raw/flood?echo=1&mode=latest"), bytes.Repeat(frame(final(opText), []byte(strings.Repeat("x", 50))), 500))
+	tr.over(rise{metric: `megawire_messages_in_total{source="raw"}`, by: 1000, orMore: true})
+}
+
+// 20 clients subscribe to a thousand topics and unsubscribe again, and to patterns.
+func TestFaultSubscriptions(t *testing.T) {
+	tr := newTrial(t, 0, flooders*(1<<20), append(quietHeartbeat, "--limits.subscriptions_per_connection=1024")...)
+	var topics, patterns []string
+	for i := range 1000 {
+		topics = append(topics, fmt.Sprintf(`"loop/%d"`, i))
+		patterns = append(patterns, fmt.Sprintf(`"loop/%d/+/#"`, i))
+	}
+	var round []byte
+	for _, list := range [][]string{topics, patterns} {
+		for _, op := range []string{"subscribe", "unsubscribe"} {
+			round = append(round, frame(final(opText), []byte(`{"op":"`+op+`","topics":[`+strings.Join(list, ",")+`]}`))...)
+		}
+	}
+	tr.flood(upgradeRequest("/ws"), round)
+	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+}

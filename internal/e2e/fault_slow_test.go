@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// 500 clients send their upgrade's head a byte a second.
+func TestFaultDribbledUpgrades(t *testing.T) {
+	const clients = 500
+	tr := newTrial(t, 0, clients*(bytesPerConnection+1<<10), append(quietHeartbeat, "--limits.handshake_timeout=2s")...)
+	request := []byte(upgradeRequest("/ws"))
+	g := tr.gang(clients, request[:1])
+	at := 1
+	tr.meanwhile(paced(time.Second, func() error {
+		for _, b := range g.bare {
+			_ = b.send(request[at : at+1]) // who has been refused is gone
+		}
+		at++
+		return nil
+	}))
+	g.meet("408 timeout")
+	g.cut()
+	tr.over(rise{metric: `megawire_connections_refused_total{reason="timeout"}`, by: clients})
+}
+
+// 200 clients read and answer nothing.
+func TestFaultNoPongs(t *testing.T) {
+	const clients = 200
+	tr := newTrial(t, 0, clients*bytesPerConnection, "--heartbeat.ping_interval=1s", "--heartbeat.pong_timeout=1s")
+	g := tr.upgraded(clients, "/ws?topics=quiet")
+	tr.outlast()
+	g.meet("4004")
+	g.cut()
+	tr.over(rise{metric: `megawire_websocket_closes_total{code="4004"}`, by: clients})
+}
+
+// 50 subscribers of the busiest topic read a byte a second.
+func TestFaultSlowReaders(t *testing.T) {
+	const clients, messageBytes = 50, 4096
+	// Beside the ring each may hold the rest of one batch.
+	tr := newTrial(t, 0, 1<<20+clients*64<<10, append(quietHeartbeat, "--socket.send_buffer_bytes=16KiB", "--ring.retain_bytes=1MiB")...)
+	g := tr.upgraded(clients, "/ws?topics=busiest", narrow)
+	message := fmt.Sprintf(`{"topic":"busiest","data":"%0*d"}`, messageBytes, 0)
+	next, read := time.Now(), make([]byte, 1)
+	tr.meanwhile(func() error {
+		for range 20 {
+			if err := tr.send(message); err != nil {
+				return err
+			}
+		}
+		if time.Now().Before(next) {
+			return nil
+		}
+		next = next.Add(time.Second)
+		for _, b := range g.bare {
+			if _, err := unix.Read(b.fd, read); err != nil && !errors.Is(err, unix.EINTR) {
+				return err
+			}
+		}
+		return nil
+	})
+	tr.awaitMetricAtLeast("megawire_connections_lagging", clients)
+	tr.publish(`{"topic":"busiest","data":"the last"}`)
+	for _, b := range g.bare {
+		all, err := b.readTo(`"the last"`)
+		if err != nil || !bytes.Contains(all, []byte(`{"op":"gap","topic":"busiest","from":`)) {
+			t.Fatalf("a slow reader has had %d bytes, no gap among them; %v", len(all), err)
+		}
+	}
+	tr.awaitMetricIs("megawire_connections_lagging", 0)
+	g.cut()
+	tr.over(rise{metric: "megawire_gaps_total", by: clients, orMore: true})
+}
