@@ -9,8 +9,9 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 INFO    := github.com/megawire/megawire/internal/buildinfo
 LDFLAGS := -s -w -X $(INFO).version=$(VERSION) -X $(INFO).commit=$(COMMIT)
 
-# FUZZTIME is how long "make fuzz" spends on each target.
-FUZZTIME ?= 30s
+# FUZZTIME is how long "make fuzz" spends on each target, FUZZTARGETS a pattern for their names.
+FUZZTIME    ?= 30s
+FUZZTARGETS ?= .
 
 # TESTFLAGS go to every "go test", as in: make test-short TESTFLAGS='-run TestX -count 5'
 TESTFLAGS ?=
@@ -38,7 +39,7 @@ demo: build ## run the server with its built-in feed, and say where to look
 	@exec bin/megawire serve --demo
 
 .PHONY: test
-test: deps check build test-go test-plain test-interop test-count ## install what the tests need, then run all of them (what CI runs)
+test: deps check build test-go test-plain fuzz-short test-interop test-count ## install what the tests need, then run all of them (what CI runs)
 
 .PHONY: test-short
 test-short: check ## run the Go tests that need nothing installed
@@ -128,12 +129,11 @@ bench-go-baseline: bench-go ## store what bench-go finds, for later ones to be c
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZTIME (30s)
-	@for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
-		done; \
-	done
+	./.ci/fuzz each $(FUZZTIME) '$(FUZZTARGETS)'
+
+.PHONY: fuzz-short
+fuzz-short: ## fuzz all targets for a minute together
+	./.ci/fuzz all 60s
 
 .PHONY: lint
 lint: ## run golangci-lint
