@@ -53,6 +53,7 @@ type Endpoint struct {
 	frames int                        // of the message under way
 	op     Opcode                     // of the message under way; Continuation when there is none
 	packed bool                       // the message under way is compressed
+	whole  int                        // bytes of buf that are whole characters of a text, checked
 }
 
 // Next takes the next event out of src, which holds what came after the bytes that earlier calls consumed. n bytes are
@@ -142,7 +143,7 @@ func (e *Endpoint) take(h *Header, payload []byte, l *Limits) Event {
 		if h.Rsv != 0 {
 			return inflate(h.OpCode, payload, l)
 		}
-		return message(h.OpCode, payload)
+		return message(h.OpCode, payload, 0)
 	}
 	if h.OpCode != Continuation {
 		e.op, e.packed = h.OpCode, h.Rsv != 0
@@ -155,7 +156,7 @@ func (e *Endpoint) take(h *Header, payload []byte, l *Limits) Event {
 		e.buf.B = append(e.buf.B, payload...)
 	}
 	if !h.Fin {
-		return Event{}
+		return e.checkBegun()
 	}
 	op, packed := e.op, e.packed
 	e.op, e.packed, e.frames = Continuation, false, 0
@@ -165,7 +166,21 @@ func (e *Endpoint) take(h *Header, payload []byte, l *Limits) Event {
 	if packed {
 		return inflate(op, payload, l)
 	}
-	return message(op, payload)
+	return message(op, payload, e.whole)
+}
+
+// checkBegun fails a text as soon as nothing that comes can make it right (§8.1). What a compressed one says is known at its
+// end.
+func (e *Endpoint) checkBegun() Event {
+	if e.op != Text || e.packed || e.buf == nil {
+		return Event{}
+	}
+	n, ok := wholeUTF8(e.buf.B[e.whole:])
+	if !ok {
+		return fail(InvalidPayload, errTextUTF8)
+	}
+	e.whole += n
+	return Event{}
 }
 
 // Held is how many bytes of an unfinished fragmented message the endpoint keeps.
@@ -181,7 +196,7 @@ func inflate(op Opcode, payload []byte, l *Limits) Event {
 	payload, err := l.Inflater.Inflate(payload, l.MessageBytesMax)
 	switch {
 	case err == nil:
-		return message(op, payload)
+		return message(op, payload, 0)
 	case errors.Is(err, errInflate):
 		return fail(InvalidPayload, err)
 	default:
@@ -189,9 +204,9 @@ func inflate(op Opcode, payload []byte, l *Limits) Event {
 	}
 }
 
-// message checks what can only be checked at a message's end (§8.1).
-func message(op Opcode, payload []byte) Event {
-	if op == Text && !utf8.Valid(payload) {
+// message checks what can only be checked at a message's end (§8.1). Of a text the first so many bytes have been.
+func message(op Opcode, payload []byte, checked int) Event {
+	if op == Text && !utf8.Valid(payload[checked:]) {
 		return fail(InvalidPayload, errTextUTF8)
 	}
 	return Event{Kind: Message, Op: op, Payload: payload}
