@@ -81,18 +81,21 @@ type bitReader struct {
 }
 
 // fill makes hold as full as it gets: 56 bits or all that are left.
-func (r *bitReader) fill() {
+func (r *bitReader) fill() { r.hold, r.n = r.refill(r.hold, r.n) }
+
+// refill is fill for who keeps hold and n in variables.
+func (r *bitReader) refill(hold uint64, n uint) (uint64, uint) {
 	if len(r.src)-r.pos >= 8 {
-		r.hold |= binary.LittleEndian.Uint64(r.src[r.pos:]) << r.n
-		r.pos += int(63-r.n) / 8
-		r.n |= 56
-		return
+		hold |= binary.LittleEndian.Uint64(r.src[r.pos:]) << n
+		r.pos += int(63-n) / 8
+		return hold, n | 56
 	}
-	for r.n < 56 && r.pos < len(r.src) {
-		r.hold |= uint64(r.src[r.pos]) << r.n
+	for n < 56 && r.pos < len(r.src) {
+		hold |= uint64(r.src[r.pos]) << n
 		r.pos++
-		r.n += 8
+		n += 8
 	}
+	return hold, n
 }
 
 func (r *bitReader) drop(n uint) {

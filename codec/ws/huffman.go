@@ -1,6 +1,9 @@
 package ws
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const (
 	codeBitsMax = 15  // of a Huffman code (RFC 1951 §3.2.7)
@@ -46,11 +49,13 @@ func (h *huffman) walk(hold uint64) (symbol, length uint) {
 // leaves nothing open, or one that may: a single code of one bit, or none, for an alphabet that is not used (§3.2.7).
 func (h *huffman) build(lengths []uint8) bool {
 	h.count = [codeBitsMax + 1]uint16{}
-	for _, length := range lengths {
-		h.count[length]++
+	for i := 0; i < len(lengths); i++ {
+		if i = skipZeros(lengths, i); i < len(lengths) {
+			h.count[lengths[i]&codeBitsMax]++
+		}
 	}
 	h.count[0] = 0
-	var code, index [codeBitsMax + 2]uint16 // the next of a length
+	var index [codeBitsMax + 2]uint16 // of the next symbol of a length
 	longest, open := 0, 1
 	for length := 1; length <= codeBitsMax; length++ {
 		count := h.count[length]
@@ -60,28 +65,46 @@ func (h *huffman) build(lengths []uint8) bool {
 		if count > 0 {
 			longest = length
 		}
-		code[length+1] = (code[length] + count) << 1
 		index[length+1] = index[length] + count
 	}
 	if open > 0 && longest > 0 && (longest > 1 || h.count[1] > 1) {
 		return false
 	}
-	size := 1 << min(longest, fastBits)
-	h.fastMask = uint64(size - 1)
-	clear(h.fast[:size])
-	for symbol, length := range lengths {
-		if length == 0 {
-			continue
+	for i := 0; i < len(lengths); i++ {
+		if i = skipZeros(lengths, i); i < len(lengths) && lengths[i] > 0 {
+			at := &index[lengths[i]&codeBitsMax]
+			h.symbols[*at] = uint16(i)
+			*at++
 		}
-		h.symbols[index[length]] = uint16(symbol)
-		index[length]++
-		if length <= fastBits {
-			first := int(bits.Reverse16(code[length]) >> (16 - length)) // codes come with their highest bit first (§3.1.1)
-			for i := first; i < size; i += 1 << length {
-				h.fast[i] = uint16(symbol<<4) | uint16(length)
-			}
-		}
-		code[length]++
 	}
+	h.fill(min(longest, fastBits))
 	return true
+}
+
+// fill makes the table for codes of up to so many bits. What is looked up by one bit more is twice what there is, with
+// the codes of that length put in.
+func (h *huffman) fill(longest int) {
+	h.fast[0] = 0
+	symbols, code, size := h.symbols[:], uint16(0), 1
+	for length := 1; length <= longest; length++ {
+		copy(h.fast[size:2*size], h.fast[:size])
+		size *= 2
+		code <<= 1
+		count := h.count[length]
+		for _, symbol := range symbols[:count] {
+			// Codes come with their highest bit first (§3.1.1).
+			h.fast[bits.Reverse16(code)>>(16-length)] = symbol<<4 | uint16(length)
+			code++
+		}
+		symbols = symbols[count:]
+	}
+	h.fastMask = uint64(size - 1)
+}
+
+// skipZeros gives the first place from i on that may not be 0: most symbols have no code, and they lie side by side.
+func skipZeros(lengths []uint8, i int) int {
+	for i+8 <= len(lengths) && binary.LittleEndian.Uint64(lengths[i:]) == 0 {
+		i += 8
+	}
+	return i
 }

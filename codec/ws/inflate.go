@@ -10,7 +10,8 @@ const (
 	// several hundred.
 	RatioFreeBytes = 64 << 10
 
-	inflatedKeptBytesMax = 256 << 10 // of the buffer between two messages
+	inflatedBytesLeast   = 4 << 10 // of the buffer
+	inflatedKeptBytesMax = 1 << 20 // of the buffer, between two messages
 )
 
 // Why a compressed message is refused, as the peer gets to read it.
@@ -125,17 +126,15 @@ func (f *Inflater) stored() error {
 	return nil
 }
 
-// coded inflates what a block holds by its codes (RFC 1951 §3.2.3). The reader's fields are variables here: it is where the
-// time goes.
+// coded inflates what a block holds by its codes (RFC 1951 §3.2.3). The fields that change are variables here: it is where
+// the time goes.
 func (f *Inflater) coded(literals, distances *huffman) error {
 	const pairBitsMax = codeBitsMax + 5 + codeBitsMax + 13 // of a length and a distance with their extra bits
-	out, in := f.out, f.in
-	hold, n := in.hold, in.n
+	in, hold, n := &f.in, f.in.hold, f.in.n
+	out, at := f.out[:min(cap(f.out), f.outMax)], len(f.out)
 	for {
 		if n < pairBitsMax {
-			in.hold, in.n = hold, n
-			in.fill()
-			hold, n = in.hold, in.n
+			hold, n = in.refill(hold, n)
 		}
 		symbol, used := literals.decode(hold)
 		if used == 0 || used > n {
@@ -143,21 +142,24 @@ func (f *Inflater) coded(literals, distances *huffman) error {
 		}
 		hold, n = hold>>used, n-used
 		if symbol < endOfBlock {
-			if len(out) >= f.outMax {
-				return f.errMax
+			if at == len(out) {
+				if out = f.grow(out); at == len(out) {
+					return f.errMax
+				}
 			}
-			out = append(out, byte(symbol))
+			out[at] = byte(symbol)
+			at++
 			continue
 		}
 		if symbol == endOfBlock {
 			in.hold, in.n = hold, n
-			f.out, f.in = out, in
+			f.out = out[:at]
 			return nil
 		}
 		if symbol -= endOfBlock + 1; symbol >= uint(len(lengthCodes)) {
 			return errInflate
 		}
-		c := lengthCodes[symbol]
+		c := &lengthCodes[symbol]
 		length := c.value(hold)
 		if c.extra > n {
 			return errInflate
@@ -169,29 +171,36 @@ func (f *Inflater) coded(literals, distances *huffman) error {
 			return errInflate
 		}
 		hold, n = hold>>used, n-used
-		c = distanceCodes[symbol]
+		c = &distanceCodes[symbol]
 		distance := c.value(hold)
-		if c.extra > n || distance > len(out) {
+		if c.extra > n || distance > at {
 			return errInflate
 		}
 		hold, n = hold>>c.extra, n-c.extra
-		if length > f.outMax-len(out) {
-			return f.errMax
+		for length > len(out)-at {
+			if len(out) == f.outMax {
+				return f.errMax
+			}
+			out = f.grow(out)
 		}
-		out = appendCopy(out, distance, length)
+		repeat(out[at-distance:at+length], distance)
+		at += length
 	}
 }
 
-// appendCopy repeats length bytes of what stands distance before the end of out. They may be more than there are: then what
-// is repeated is repeated in turn.
-func appendCopy(out []byte, distance, length int) []byte {
-	start := len(out) - distance
-	for length > 0 {
-		n := min(length, len(out)-start)
-		out = append(out, out[start:start+n]...)
-		length -= n
+// grow gives a buffer with what is in out and room for more, up to outMax bytes.
+func (f *Inflater) grow(out []byte) []byte {
+	larger := make([]byte, min(max(inflatedBytesLeast, 2*len(out)), f.outMax))
+	copy(larger, out)
+	return larger
+}
+
+// repeat fills p with what its first distance bytes are. Where they are fewer than what is to be filled, what has been
+// is repeated in turn.
+func repeat(p []byte, distance int) {
+	for n := distance; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
-	return out
 }
 
 // readCodes reads the codes of a block that has its own (RFC 1951 §3.2.7).
@@ -231,23 +240,18 @@ func (f *Inflater) readLengths(codeBits []uint8) bool {
 			i++
 			continue
 		}
-		var last uint8
-		if symbol == repeatLast {
-			if i == 0 {
-				return false
-			}
-			last = codeBits[i-1]
-		}
-		c := repeatCodes[symbol-repeatLast]
+		c := &repeatCodes[symbol-repeatLast]
 		times := c.value(f.in.hold)
-		if c.extra > f.in.n || times > len(codeBits)-i {
+		if c.extra > f.in.n || times > len(codeBits)-i || symbol == repeatLast && i == 0 {
 			return false
 		}
 		f.in.drop(c.extra)
-		for range times {
-			codeBits[i] = last
-			i++
+		if symbol == repeatLast {
+			repeat(codeBits[i-1:i+times], 1)
+		} else {
+			clear(codeBits[i : i+times])
 		}
+		i += times
 	}
 	return true
 }
