@@ -37,6 +37,22 @@ func (s *Shard) addBacklog(b *Backlog, x *mark) {
 	}
 }
 
+// About what a record of lag takes for a topic: a mark, and where it is found by a map, its place there.
+const (
+	markBytes  = 40
+	placeBytes = 10
+)
+
+// LagBytes is about how much memory the record takes of what a subscriber is behind.
+func (s *Shard) LagBytes(id SubscriberID) int {
+	u := s.subscribers.At(uint32(id))
+	if u.lag == 0 {
+		return 0
+	}
+	g := s.lags.At(u.lag)
+	return markBytes*(cap(g.marks.items)+cap(g.waiting)) + placeBytes*len(g.of)
+}
+
 // EachLagging yields the subscribers that are being caught up from the rings, beginning at a place in the list of
 // them, until yield returns false; looked at most at so many places it returns where to go on, 0 at the end.
 func (s *Shard) EachLagging(from uint32, places int, yield func(id SubscriberID, owner uint32, b Backlog) bool) (next uint32) {

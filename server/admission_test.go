@@ -73,7 +73,7 @@ func TestArrivalsOnManyLoops(t *testing.T) {
 
 func TestWhyNewcomersAreRefused(t *testing.T) {
 	server := func() *Server {
-		return &Server{memory: newMemory(), connectionsMax: 2, arrivals: newArrivals(1), clock: func() int64 { return 0 }}
+		return &Server{memory: newMemory(gib, func() uint64 { return 0 }), connectionsMax: 2, arrivals: newArrivals(1), clock: func() int64 { return 0 }}
 	}
 	for _, c := range []struct {
 		says    string

@@ -91,6 +91,7 @@ type info struct {
 	Listen         string `json:"listen"`
 	Loops          int    `json:"loops"`
 	ConnectionsMax int64  `json:"connections_max"`
+	MemoryMark     uint64 `json:"memory_mark_bytes"`
 	Config         any    `json:"config"`
 }
 
@@ -98,7 +99,7 @@ func (b *backend) Info() any {
 	build := buildinfo.Get()
 	return info{
 		Version: build.Version, Commit: build.Commit, Go: build.GoVersion, Epoch: b.hub.Epoch(),
-		Listen: b.poller.Addr(), Loops: len(b.workers), ConnectionsMax: b.connectionsMax, Config: b.cfg.Values(),
+		Listen: b.poller.Addr(), Loops: len(b.workers), ConnectionsMax: b.connectionsMax, MemoryMark: b.memory.shortage.mark, Config: b.cfg.Values(),
 	}
 }
 

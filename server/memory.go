@@ -9,37 +9,41 @@ import (
 	"time"
 )
 
-// memory keeps the process as small as its connections. By itself Go lets garbage grow to the size of what
-// lives, and holds on to most of what a collection has freed: half the memory of a million connections would
-// be neither theirs nor anybody's. It looks once a second, on a goroutine of its own.
+// memory keeps the process as small as its connections, and below a mark. By itself Go lets garbage grow to the size of
+// what lives, and holds on to most of what a collection has freed: half the memory of a million connections would be
+// neither theirs nor anybody's. It looks once a second, on a goroutine of its own.
 type memory struct {
-	trims atomic.Uint64 // how often memory was given back; any goroutine
-	short atomic.Bool   // newcomers are refused for want of memory; any goroutine
+	// Of any goroutine.
+	trims atomic.Uint64 // how often memory was given back
+	short atomic.Bool   // newcomers are refused for want of memory
+	used  atomic.Uint64 // bytes, when last measured
 
-	room    headRoom
-	crowd   crowd
-	percent int // GC percent in force
-	samples [4]metrics.Sample
+	// Of its goroutine.
+	measure  func() uint64 // the bytes that the process has now
+	shortage shortage
+	shedNext []uint32 // where each loop's connections are looked at next: the time for it may have been over
+	room     headRoom
+	crowd    crowd
+	percent  int // GC percent in force
+	samples  [4]metrics.Sample
 }
 
-func newMemory() *memory {
-	m := &memory{percent: 100}
+// newMemory returns one for that mark, in bytes. measure is called on its goroutine.
+func newMemory(mark uint64, measure func() uint64) *memory {
+	m := &memory{percent: 100, shortage: shortage{mark: mark}, measure: measure}
 	m.samples[0].Name, m.samples[1].Name = "/gc/heap/live:bytes", "/gc/cycles/automatic:gc-cycles"
 	m.samples[2].Name, m.samples[3].Name = "/memory/classes/heap/objects:bytes", "/memory/classes/heap/free:bytes"
+	m.used.Store(measure())
 	return m
 }
 
-// operatorsMemory says that the operator has set bounds of Go's.
+// operatorsMemory says that the operator has set bounds of Go's: how much garbage there may be is theirs then.
 func operatorsMemory() bool { return os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" }
 
 // keepMemory runs until ctx ends.
 func (s *Server) keepMemory(ctx context.Context) {
-	if operatorsMemory() {
-		return
-	}
-	before := debug.SetGCPercent(s.memory.percent)
-	defer debug.SetGCPercent(before)
-	debug.FreeOSMemory() // what the start has left; the collector makes its tables now, not in the first crowd
+	tends := !operatorsMemory()
+	defer s.memory.takeOver(tends)()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for second := int64(0); ; second++ {
@@ -47,8 +51,56 @@ func (s *Server) keepMemory(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.memory.look(second, s.poller.Connections())
+			if tends {
+				s.memory.look(second, s.poller.Connections())
+			}
+			s.relieve(ctx, second)
 		}
+	}
+}
+
+// takeOver sets those bounds of Go's that the operator has not set, and returns what puts them back.
+func (m *memory) takeOver(tends bool) (undo func()) {
+	percent, limit := -1, int64(-1)
+	if tends {
+		percent = debug.SetGCPercent(m.percent)
+		debug.FreeOSMemory() // what the start has left; the collector makes its tables now, not in the first crowd
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		limit = debug.SetMemoryLimit(m.shortage.goLimit())
+	}
+	return func() {
+		if tends {
+			debug.SetGCPercent(percent)
+		}
+		debug.SetMemoryLimit(limit) // a negative one changes nothing
+	}
+}
+
+// relieve holds memory against the mark, with all that follows.
+func (s *Server) relieve(ctx context.Context, second int64) {
+	m := s.memory
+	used := m.measure()
+	if m.shortage.givesBack(second, used) {
+		debug.FreeOSMemory()
+		m.trims.Add(1)
+		used = m.measure()
+	}
+	excess := m.shortage.look(used)
+	m.used.Store(used)
+	if refusing := m.shortage.refusing; m.short.Swap(refusing) != refusing {
+		if refusing {
+			s.log.Warn("memory is above the mark; new connections are refused", "bytes", used, "mark", m.shortage.mark)
+		} else {
+			s.log.Info("memory is below the mark again; new connections are let in", "bytes", used, "mark", m.shortage.mark)
+		}
+	}
+	if excess == 0 {
+		return
+	}
+	if closed, freed := s.shed(ctx, excess); closed > 0 {
+		m.shortage.closed += freed
+		s.log.Warn("clients that hold much memory are closed", "clients", closed, "held_bytes", freed, "bytes", used, "mark", m.shortage.mark)
 	}
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"runtime/debug"
 	"slices"
 	"testing"
@@ -165,26 +164,47 @@ func TestCrowdRests(t *testing.T) {
 }
 
 func TestMemoryIsLeftToAnOperatorWhoSetsIt(t *testing.T) {
-	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv("GOGC", "")
-			t.Setenv("GOMEMLIMIT", "")
-			if operatorsMemory() {
-				t.Error("nothing is set")
-			}
-			t.Setenv(name, "200")
-			if !operatorsMemory() {
-				t.Errorf("%s is set", name)
-			}
-			(&Server{}).keepMemory(context.Background()) // returns at once
-		})
+	const theirPercent, theirLimit = 171, 3 * gib
+	percentBefore, limitBefore := debug.SetGCPercent(theirPercent), debug.SetMemoryLimit(theirLimit)
+	defer func() { debug.SetGCPercent(percentBefore); debug.SetMemoryLimit(limitBefore) }()
+	percent := func() int {
+		p := debug.SetGCPercent(theirPercent)
+		debug.SetGCPercent(p)
+		return p
+	}
+	const ourLimit = 2*gib/100*90 - programBytes
+	for _, c := range []struct {
+		says, gogc, limit string
+		tends             bool
+		wantPercent       int
+		wantLimit         int64
+	}{
+		{"nothing is set", "", "", true, 100, ourLimit},
+		{"GOGC is", "200", "", false, theirPercent, ourLimit},
+		{"GOMEMLIMIT is", "", "1GiB", false, theirPercent, theirLimit},
+		{"both are", "off", "1GiB", false, theirPercent, theirLimit},
+	} {
+		t.Setenv("GOGC", c.gogc)
+		t.Setenv("GOMEMLIMIT", c.limit)
+		if got := !operatorsMemory(); got != c.tends {
+			t.Errorf("%s: the server tends it: %v", c.says, got)
+		}
+		m := newMemory(2*gib, func() uint64 { return 0 })
+		undo := m.takeOver(c.tends)
+		if p, l := percent(), debug.SetMemoryLimit(-1); p != c.wantPercent || l != c.wantLimit {
+			t.Errorf("%s: %d percent, a limit of %d; want %d and %d", c.says, p, l, c.wantPercent, c.wantLimit)
+		}
+		undo()
+		if p, l := percent(), debug.SetMemoryLimit(-1); p != theirPercent || l != theirLimit {
+			t.Errorf("%s: %d percent and a limit of %d are left behind", c.says, p, l)
+		}
 	}
 }
 
 func TestMemoryIsGivenBackAfterACrowd(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
-	m := newMemory()
+	m := newMemory(gib, func() uint64 { return 0 })
 	for second := range int64(10) {
 		m.look(second, 5000)
 	}

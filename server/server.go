@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ type Server struct {
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	born := time.Now()
 	s := &Server{
-		cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory(), rules: newRules(&cfg),
+		cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory(memoryMark(cfg.Limits.MemoryBytes, os.DirFS("/"), log), residentMemory("/")), rules: newRules(&cfg),
 		arrivals: newArrivals(cfg.Limits.ConnectsPerSecond),
 		clock:    func() int64 { return int64(time.Since(born)) },
 	}

@@ -52,6 +52,7 @@ func refusal(code string) int {
 type workerCounts struct {
 	messages uint64
 	pings    uint64
+	shed     uint64 // closed since memory was short
 	in       [sources]uint64
 	refused  [refusals]uint64
 	closes   map[int]uint64    // by close code; clients can choose among some thousands
@@ -147,6 +148,7 @@ func (s *Server) stats() admin.Stats {
 		Connections: int64(s.poller.Connections()), ConnectionsMax: s.connectionsMax, Loops: len(s.workers),
 		Topics: hub.Topics, RingBytes: hub.RingBytes, InFlightBytes: hub.InFlightBytes,
 		TopicsEvicted: hub.TopicsEvicted, MemoryTrims: s.memory.trims.Load(), Filters: hub.Filters,
+		MemoryBytes: s.memory.used.Load(), MemoryMarkBytes: s.memory.shortage.mark,
 		ClosedByCode: map[int]uint64{}, Refused: map[string]uint64{},
 		MessagesIn: map[string]uint64{}, PublishRefused: map[string]uint64{}, RequestsRefused: map[string]uint64{},
 	}
@@ -188,6 +190,7 @@ func addWorker(st *admin.Stats, s *workerSnapshot) {
 	st.Conflated += s.shard.Conflated
 	st.Pings += s.pings
 	st.Throttled += s.throttled
+	st.Shed += s.shed
 	for i, name := range sourceNames {
 		st.MessagesIn[name] += s.in[i]
 	}

@@ -76,11 +76,15 @@ type Stats struct {
 	InFlightBytes  int64  // published, and not yet taken by every event loop
 	Loops          int
 
+	MemoryBytes     uint64 // of the process
+	MemoryMarkBytes uint64 // above which newcomers are refused
+
 	// Connections.
 	ConnectionsOpened uint64
 	ConnectionsClosed uint64
 	ClosedByCode      map[int]uint64    // by WebSocket close code
 	Refused           map[string]uint64 // connections and upgrades, by reason: full, draining, bad_request, not_found, timeout, …
+	Shed              uint64            // closed since memory was short
 
 	// Messages in.
 	MessagesIn     map[string]uint64 // by source: native, raw, admin, server
@@ -110,7 +114,7 @@ type Stats struct {
 
 	Panics uint64 // recovered while serving a connection
 
-	MemoryTrims uint64 // times that memory was given back to the system after a crowd
+	MemoryTrims uint64 // times that memory was given back to the system
 
 	Lag Lag // filled in by the metrics, of Views.Lag
 }

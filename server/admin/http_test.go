@@ -167,6 +167,7 @@ func TestMetrics(t *testing.T) {
 		BytesIn: 1, Deliveries: 2, BytesOut: 3, Writes: 4, PartialWrites: 5, Batches: 6, Gaps: 8, GapMessages: 9, Pings: 10, Panics: 13, MemoryTrims: 14,
 		Filters: 15, Conflated: 16, RequestsRefused: map[string]uint64{"rate_limited": 21}, Throttled: 22, AcceptErrors: 23, WriteRetries: 24,
 		Deflated: Deflated{Messages: 25, BytesIn: 26, BytesOut: 27},
+		Shed:     28, MemoryBytes: 29, MemoryMarkBytes: 30,
 	}
 	b := &fakeBackend{stats: stats, fakeViews: fakeViews{lag: Lag{Subscribers: 17, Messages: 18, MessagesMax: 19, MillisMax: 20500}}}
 	c := newCollector(b)
@@ -191,7 +192,7 @@ func TestMetrics(t *testing.T) {
 		"megawire_conflated_messages_total 16", "megawire_lagging_subscribers 17", "megawire_backlog_messages 18", "megawire_backlog_messages_max 19",
 		`megawire_requests_refused_total{code="rate_limited"} 21`, "megawire_throttled_total 22", "megawire_accept_errors_total 23",
 		"megawire_write_retries_total 24", "megawire_deflated_messages_total 25", "megawire_deflated_bytes_in_total 26",
-		"megawire_deflated_bytes_out_total 27",
+		"megawire_deflated_bytes_out_total 27", "megawire_connections_shed_total 28", "megawire_memory_bytes 29", "megawire_memory_mark_bytes 30",
 		"megawire_backlog_seconds_max 20.5", "# TYPE megawire_topics gauge", "# TYPE megawire_writes_total counter",
 	} {
 		if !strings.Contains(body, line+"\n") {

@@ -48,6 +48,8 @@ var families = []family{
 		label: "code", byLabel: func(s *Stats) map[string]uint64 { return closeLabels(s.ClosedByCode) }},
 	{name: "connections_refused_total", kind: counter, help: "Connections and upgrades refused, by reason.",
 		label: "reason", byLabel: func(s *Stats) map[string]uint64 { return s.Refused }},
+	{name: "connections_shed_total", kind: counter, help: "Connections closed since memory was short and they held much of it.",
+		read: func(s *Stats) float64 { return float64(s.Shed) }},
 
 	{name: "subscriptions", kind: gauge, help: "Subscriptions held now, over all clients.",
 		read: func(s *Stats) float64 { return float64(s.Subscriptions) }},
@@ -105,8 +107,12 @@ var families = []family{
 		read: func(s *Stats) float64 { return float64(s.WriteRetries) }},
 	{name: "panics_total", kind: counter, help: "Panics recovered while serving a connection.",
 		read: func(s *Stats) float64 { return float64(s.Panics) }},
-	{name: "memory_trims_total", kind: counter, help: "Times that memory was given back to the system after many connections had come or gone.",
+	{name: "memory_trims_total", kind: counter, help: "Times that memory was given back to the system.",
 		read: func(s *Stats) float64 { return float64(s.MemoryTrims) }},
+	{name: "memory_bytes", kind: gauge, help: "Memory of the process (RSS), as of the last second.",
+		read: func(s *Stats) float64 { return float64(s.MemoryBytes) }},
+	{name: "memory_mark_bytes", kind: gauge, help: "Memory of the process above which new connections are refused.",
+		read: func(s *Stats) float64 { return float64(s.MemoryMarkBytes) }},
 }
 
 // knownCloseCodes are RFC 6455's and PROTOCOL.md's own. A client may close with any of 3000 to 4999: those are counted together.
