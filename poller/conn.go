@@ -18,10 +18,10 @@ const (
 type marks uint8
 
 const (
-	markHeard   marks = 1 << iota // the peer will send nothing more
-	markPaused                    // not read from until its replies are gone
-	markResting                   // not read from until a time that stands in loop.rests
-	markYielding                  // not read from until others have had their turn
+	markHeard    marks = 1 << iota // the peer will send nothing more
+	markPaused                     // not read from until its replies are gone
+	markResting                    // not read from until a time that stands in loop.rests
+	markYielding                   // not read from until others have had their turn
 
 	notRead = markPaused | markResting | markYielding
 )

@@ -63,8 +63,10 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	}
 	if l.poller.connections.Add(1) > l.poller.connectionsMax {
 		l.poller.connections.Add(-1)
-		l.counts.RefusedFull++
-		return l.poller.o.RefuseFull, gnet.Close
+		l.counts.RefusedFull++ // and not Opened
+		// Not by gnet, which forgets to close where this fails. The buffer of a new socket has room for it.
+		_, _ = unix.Write(gc.Fd(), l.poller.o.RefuseFull)
+		return nil, gnet.Close
 	}
 	h := l.conns.New()
 	c := l.conns.At(h)

@@ -12,8 +12,8 @@ import (
 // is one too many until it is refused.
 const filesALoop = 7
 
-// room derives how many connections there may be. They must stay below the limit on open files: an accept
-// that fails for want of a descriptor ends gnet's loop.
+// room derives how many connections there may be. They stay below the limit on open files: who comes when no
+// descriptor is left cannot even be refused, but waits in the backlog without a word.
 func room(loops, addrs, reserved int) (connections int64, err error) {
 	limit, err := raiseFiles()
 	if err != nil {

@@ -214,6 +214,14 @@ func only(t testing.TB, l *Loop) (c *Conn) {
 	return c
 }
 
+// holdClock ends the ticker: the coarse clock stands where the test puts it.
+func holdClock(t testing.TB, p *Poller) {
+	t.Helper()
+	close(p.tickStop)
+	receive(t, p.tickEnded, "the ticker's end")
+	p.tickStop = make(chan struct{}) // for Stop
+}
+
 // files lists the open descriptors, without the one of the listing itself.
 func files(t testing.TB) map[string]string {
 	t.Helper()

@@ -31,9 +31,7 @@ func TestInputSince(t *testing.T) {
 		onLoop(t, l, func() { l.poller.second.Store(clock) })
 		return clock
 	}
-	close(p.tickStop)
-	<-p.tickEnded
-	p.tickStop = make(chan struct{}) // for Stop
+	holdClock(t, p)
 	at("nothing kept", 0, 0)
 	first := tick()
 	send(t, nc, "ab")

@@ -16,13 +16,14 @@ type Loop struct {
 	wakeup wakeup
 
 	// Of any goroutine.
-	epoll   atomic.Int32  // gnet's epoll set, or none; connections may come before it is known
-	due     atomic.Uint32 // what is asked of the next slice: dueScan, dueWritable
-	postMu  sync.Mutex
-	posted  []func()
-	closed  bool // by postMu: the loop has ended
-	countMu sync.Mutex
-	counted Counts // by countMu
+	epoll     atomic.Int32  // gnet's epoll set, or none; connections may come before it is known
+	listeners []int32       // those in it; read after epoll
+	due       atomic.Uint32 // what is asked of the next slice: dueScan, dueWritable
+	postMu    sync.Mutex
+	posted    []func()
+	closed    bool // by postMu: the loop has ended
+	countMu   sync.Mutex
+	counted   Counts // by countMu
 
 	// Of the engine.
 	engine   gnet.Engine   // read after ready
@@ -33,30 +34,33 @@ type Loop struct {
 	enrolled bool          // the loop has its descriptor of the eventfd
 
 	// Of the loop's goroutine.
-	events     gnet.EventLoop
-	copies     addressCopies
-	conns      slab.Slab[Conn]
-	inputs     slab.Slab[input]
-	inputBytes int     // of all inputs
-	leftBytes  int     // of those, what connections that are not read from have left
-	rests      []rest  // who is not read from for a time
-	rested     int     // how far the walk over them has come
-	yields     []yield // who wants others to have their turn first
-	serving    []yield // taken from yields
-	served     int     // how many of serving have been
-	stalls     slab.Slab[stall]
-	writable   writable
-	running    []func() // taken from posted
-	ran        int      // how many of running have been called
-	doomed     []*Conn  // to be buried at the end of the event
-	busy       bool     // in an event at whose end bury is called
-	reading    *Conn    // in Handler.Data
-	current    *Conn    // being served; what a panic closes
-	out        []byte   // replies of the event being handled
-	scanned    uint32   // how far the scan for due connections has come
-	stamped    uint32   // the second that the listeners' sockets get
-	noTurns    bool     // until the next tick, since a turn has panicked
-	counts     Counts
+	events       gnet.EventLoop
+	copies       addressCopies
+	conns        slab.Slab[Conn]
+	inputs       slab.Slab[input]
+	inputBytes   int     // of all inputs
+	leftBytes    int     // of those, what connections that are not read from have left
+	rests        []rest  // who is not read from for a time
+	rested       int     // how far the walk over them has come
+	yields       []yield // who wants others to have their turn first
+	serving      []yield // taken from yields
+	served       int     // how many of serving have been
+	stalls       slab.Slab[stall]
+	writable     writable
+	running      []func() // taken from posted
+	ran          int      // how many of running have been called
+	doomed       []*Conn  // to be buried at the end of the event
+	busy         bool     // in an event at whose end bury is called
+	reading      *Conn    // in Handler.Data
+	current      *Conn    // being served; what a panic closes
+	out          []byte   // replies of the event being handled
+	scanned      uint32   // how far the scan for due connections has come
+	stamped      uint32   // the second that the listeners' sockets get
+	acceptErr    error    // why the loop can accept no connection any more
+	acceptLogged uint32   // the second in which it was last said that accepting fails
+	notAccepting bool     // until the next tick, since accepting has failed
+	noTurns      bool     // until the next tick, since a turn has panicked
+	counts       Counts
 }
 
 func newLoop(p *Poller, index int) *Loop {
@@ -77,7 +81,9 @@ type Counts struct {
 	Writes, ShortWrites    uint64
 	Turns                  uint64
 	Panics                 uint64
-	RefusedFull            uint64 // closed at once, for want of file descriptors
+	AcceptErrors           uint64 // tries to accept a connection that failed, at most one a tick and listener
+	RefusedFull            uint64 // closed at once, for want of file descriptors; not Opened
+	WriteRetries           uint64 // writes that the kernel had no memory for; tried again with the next tick
 	Connections, StalledNo int64  // gauges
 }
 

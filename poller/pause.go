@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,39 +49,42 @@ func (c *Conn) readAgain() {
 }
 
 func (c *Conn) setEvents(events uint32) error {
-	return unix.EpollCtl(int(c.loop.epoll.Load()), unix.EPOLL_CTL_MOD, int(c.fd), &unix.EpollEvent{Fd: c.fd, Events: events})
+	return setEvents(int(c.loop.epoll.Load()), c.fd, events)
 }
 
-// findEpoll returns the epoll set of this process that has the descriptor in it. gnet keeps its sets to
-// itself; the kernel lists what is in them (proc(5), /proc/pid/fdinfo).
-func findEpoll(member int) (int, error) {
+// findEpoll returns the epoll set of this process that has the descriptor in it, and all its members. gnet keeps its
+// sets to itself; the kernel lists what is in them (proc(5), /proc/pid/fdinfo).
+func findEpoll(member int32) (epoll int, members []int32, err error) {
 	links, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	for _, link := range links {
 		if name, err := os.Readlink(link); err != nil || name != "anon_inode:[eventpoll]" {
 			continue
 		}
 		fd, err := strconv.Atoi(filepath.Base(link))
-		if err == nil && epollHas(fd, member) {
-			return fd, nil
+		if err != nil {
+			continue
+		}
+		if members := epollMembers(fd); slices.Contains(members, member) {
+			return fd, members, nil
 		}
 	}
-	return none, fmt.Errorf("poller: no epoll set has descriptor %d", member)
+	return none, nil, fmt.Errorf("poller: no epoll set has descriptor %d", member)
 }
 
-func epollHas(epoll, member int) bool {
+func epollMembers(epoll int) (members []int32) {
 	f, err := os.Open(fmt.Sprintf("/proc/self/fdinfo/%d", epoll))
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 1 && fields[0] == "tfd:" && fields[1] == strconv.Itoa(member) {
-			return true
+		var fd int32
+		if n, _ := fmt.Sscanf(lines.Text(), "tfd: %d", &fd); n == 1 {
+			members = append(members, fd)
 		}
 	}
-	return false
+	return members
 }

@@ -161,8 +161,8 @@ func (p *Poller) ConnectionsMax() int { return int(p.connectionsMax) }
 // Connections is how many there are now. Any goroutine.
 func (p *Poller) Connections() int { return int(p.connections.Load()) }
 
-// Failed returns the channel on which the end of a loop is reported that nobody asked for. gnet ends a
-// loop without an error where accepting fails, so a server must take this for its own end.
+// Failed returns the channel on which the end of a loop is reported that nobody asked for: its epoll set or a listener
+// of its is broken. Its connections are gone and new ones do not reach it, so a server must take this for its own end.
 func (p *Poller) Failed() <-chan error { return p.failed }
 
 // Stop closes all connections and returns when the loops have ended, or with ctx, and the loops go on
@@ -193,14 +193,19 @@ func (l *Loop) stop(ctx context.Context) {
 	case <-l.ended:
 		return
 	}
-	// gnet's Stop looks twice a second whether the engine has stopped; the loop's end is known better here.
-	at, once := context.WithCancel(ctx)
-	once()
-	_ = l.engine.Stop(at)
+	l.stopEngine(ctx)
 	select {
 	case <-l.ended:
 	case <-ctx.Done():
 	}
+}
+
+// stopEngine does not wait: gnet's Stop looks twice a second whether the engine has stopped; the loop's end is known
+// better here.
+func (l *Loop) stopEngine(ctx context.Context) {
+	at, once := context.WithCancel(ctx)
+	once()
+	_ = l.engine.Stop(at)
 }
 
 // run is the goroutine of a loop's engine.
@@ -219,10 +224,12 @@ func (l *Loop) run() {
 	l.writable.close()
 	switch {
 	case l.err != nil: // enrol's
+	case l.acceptErr != nil:
+		l.err = l.acceptErr
 	case err != nil:
 		l.err = err
 	default:
-		l.err = errors.New("gnet ended the loop; accepting a connection may have failed")
+		l.err = errors.New("gnet ended the loop without an error")
 	}
 	if !l.poller.stopping.Load() {
 		l.poller.failed <- fmt.Errorf("poller: event loop %d ended: %w", l.index, l.err)
@@ -239,7 +246,7 @@ func (l *Loop) serveEngine() error {
 	return gnet.Rotate(&events{l: l}, urls,
 		gnet.WithNumEventLoop(1), gnet.WithReusePort(true), gnet.WithReuseAddr(true),
 		gnet.WithSocketSendBuffer(o.SendBufferBytes), gnet.WithTicker(true),
-		gnet.WithLogger(gnetLogger{o.Logger}))
+		gnet.WithLogger(gnetLogger{o.Logger, l}))
 }
 
 func (p *Poller) logPanic(r any) {

@@ -88,6 +88,7 @@ func (l *Loop) doDue(due uint32) (more bool) {
 	more = l.pushWritable()
 	if due&dueScan != 0 {
 		l.noTurns = false
+		l.acceptAgain()
 		l.stamp()
 		l.scan()
 		l.guard(func() { l.poller.o.Handler.Tick(l) })

@@ -141,10 +141,11 @@ func (l *Loop) enrol() error {
 	case <-l.stopping: // gnet would never answer
 		return errors.New("poller: event loop stopped while it started")
 	}
-	epoll, err := findEpoll(fd)
+	epoll, members, err := findEpoll(int32(fd))
 	if err != nil {
 		l.poller.o.Logger.Warn("clients that send too fast cannot be paused; they are given up instead", "error", err)
 	}
+	l.listeners = listenersOf(members) // now: there may be no descriptor to look for them when they are wanted
 	l.epoll.Store(int32(epoll))
 	if !l.enrolled { // gnet says nothing of an epoll_ctl that fails
 		return errors.New("poller: event loop did not take its eventfd")
