@@ -114,10 +114,12 @@ func readHost(ctx context.Context, o *Options) Host {
 	}
 	h.Parts = []Part{part}
 	for i := range o.Servers {
-		h.Versions[o.Servers[i].Name] = o.Servers[i].version(ctx, o.Root)
+		if !o.Servers[i].Variant {
+			h.Versions[o.Servers[i].Name] = o.Servers[i].version(ctx, o.Root)
+		}
 	}
 	for i := range Servers {
-		if why := Servers[i].Missing(o.Root); why != "" {
+		if why := Servers[i].Missing(o.Root); why != "" && !Servers[i].Variant {
 			h.Missing[Servers[i].Name] = why
 		}
 	}

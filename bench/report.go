@@ -12,7 +12,7 @@ import (
 
 // Report writes everything that is made of results into a folder of documentation: the parts of benchmarks.md that stand
 // between markers, <!-- bench:NAME --> and <!-- /bench:NAME -->, and the plots in img/. What is written by hand around the
-// markers stays.
+// markers stays, and so do the parts of which there are no results.
 //
 // What it returns are the goals that were missed and that no note on the page begins with: "- **the goal**".
 func (r *Results) Report(docs string) (unexplained []string, err error) {
@@ -30,9 +30,17 @@ func (r *Results) Report(docs string) (unexplained []string, err error) {
 		}
 	}
 	page := string(text)
-	for _, part := range []struct{ name, text string }{
-		{"goals", r.goalsTable()}, {"tables", r.Tables("img")}, {"growth", r.growthTables("img")}, {"host", r.hostTable()},
+	tables, growth, compression := r.Tables("img"), r.growthTables("img"), r.compressionTables()
+	for _, part := range []struct {
+		name, text string
+		found      bool // else the page keeps what is there
+	}{
+		{"goals", r.goalsTable(), tables != ""}, {"tables", tables, tables != ""}, {"growth", growth, growth != ""},
+		{"compression", compression, compression != ""}, {"host", r.hostTable(), tables != ""},
 	} {
+		if !part.found {
+			continue
+		}
 		if page, err = replace(page, part.name, part.text); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w", file, err)
 		}
@@ -55,6 +63,9 @@ func replace(page, name, text string) (string, error) {
 	}
 	return before + begin + "\n" + text + end + after, nil
 }
+
+// Text is all tables.
+func (r *Results) Text() string { return r.Tables("") + r.growthTables("") + r.compressionTables() }
 
 // Tables is a table for each workload that was run. img is where plots stand, seen from the page; "" leaves them out.
 func (r *Results) Tables(img string) string {
@@ -111,7 +122,7 @@ func (r *Results) table(w *Workload) string {
 		}
 		fmt.Fprintf(&b, "| %s%s |", row.server.Title, mark)
 		for i := range w.Metrics {
-			b.WriteString(r.cells(subject{row.server.Name, w.Name}, &w.Metrics[i]))
+			b.WriteString(r.cells(subject{row.server.Name, w.Name}, Floor, &w.Metrics[i]))
 		}
 		fmt.Fprintf(&b, " %d |\n", row.runs-row.failed)
 		if row.failed+row.faulty > 0 {
@@ -144,8 +155,8 @@ func (r *Results) unable(w *Workload) []string {
 	return names
 }
 
-// cells are a metric's, with its ratio where it has one.
-func (r *Results) cells(s subject, m *Metric) string {
+// cells are a metric's, with its ratio to a base where it has one.
+func (r *Results) cells(s subject, base string, m *Metric) string {
 	v := r.summary(s, m)
 	text := " – |"
 	if v.N > 0 {
@@ -155,8 +166,8 @@ func (r *Results) cells(s subject, m *Metric) string {
 		return text
 	}
 	of := Metric{Digits: 2}
-	switch q := r.ratio(s, subject{Floor, s.Workload}, m); {
-	case s.Server == Floor && v.N > 0:
+	switch q := r.ratio(s, subject{base, s.Workload}, m); {
+	case s.Server == base && v.N > 0:
 		return text + " 1 |"
 	case q.N > 0:
 		return text + " " + of.format(q.Median) + spread(&of, q) + " |"
@@ -233,7 +244,7 @@ func (r *Results) growthTables(img string) string {
 			for i := range w.Metrics {
 				m := w.Metrics[i]
 				m.Ratio = false
-				b.WriteString(r.cells(subject{us, w.Name}, &m))
+				b.WriteString(r.cells(subject{us, w.Name}, Floor, &m))
 			}
 			b.WriteString("\n")
 		}
@@ -265,7 +276,7 @@ func (r *Results) hostTable() string {
 	}
 	fmt.Fprintf(&b, "| raw results | [%s](../%s) |\n", r.Dir, r.Dir)
 	b.WriteString("\n| server | version | how it broadcasts |\n|---|---|---|\n")
-	for _, s := range Servers {
+	for _, s := range peers {
 		version, ok := h.Versions[s.Name]
 		if !ok {
 			version = "not run: " + h.Missing[s.Name]

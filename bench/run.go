@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type Options struct {
 	Workloads  []Workload
 	Rounds     int       // for servers that are Always there, 1 at least
 	PeerRounds int       // for the others; 0: as many
+	Captures   string    // the folder of what the Deflate set sends
 	Quick      bool      // short runs
 	Add        bool      // Out holds results already: go on with further rounds
 	Progress   io.Writer // told about every run
@@ -92,6 +94,7 @@ func Do(ctx context.Context, o Options) error {
 	if err := hasPrograms(o.Root); err != nil {
 		return err
 	}
+	o.Workloads = o.withCaptures()
 	o.Servers = o.present()
 	if len(o.Servers) == 0 {
 		return errors.New("bench: no server is left to run")
@@ -120,10 +123,13 @@ func Do(ctx context.Context, o Options) error {
 	return store.close()
 }
 
-// present leaves out the servers that are not installed, and says so.
+// present leaves out the servers that none of the workloads is for, and those that are not installed; of these it says so.
 func (o *Options) present() []Server {
 	var there []Server
 	for i := range o.Servers {
+		if !slices.ContainsFunc(o.Workloads, func(w Workload) bool { return o.Servers[i].takes(&w) }) {
+			continue
+		}
 		if why := o.Servers[i].Missing(o.Root); why != "" {
 			fmt.Fprintf(o.Progress, "without %s: %s (make bench-deps)\n", o.Servers[i].Name, why)
 			continue
@@ -163,7 +169,10 @@ func (t *turn) do(ctx context.Context, o *Options) Run {
 func (t *turn) drive(ctx context.Context, o *Options, p *process, run *Run) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.workload.Limit)
 	defer cancel()
-	args := append([]string{filepath.Join(o.Root, "bin", "loadgen")}, t.workload.flags(o.Quick)...)
+	args := []string{filepath.Join(o.Root, "bin", "loadgen")}
+	for _, f := range t.workload.flags(o.Quick) {
+		args = append(args, strings.Replace(f, captureFolder, o.Captures+"/", 1))
+	}
 	args = append(args, "--json", "--url", p.place.fill(t.server.URLs[t.workload.Needs]), "--pid", strconv.Itoa(p.command.Process.Pid))
 	for _, f := range t.server.Driver {
 		args = append(args, p.place.fill(f))

@@ -29,6 +29,8 @@ type Server struct {
 	Driver []string          // further flags of loadgen
 	Loops  int               // cores it is given; 0: one
 	Always bool              // takes part in every round, not only in those of the peers
+
+	Variant bool // of another, for the workloads that name it
 }
 
 // Floor is the server that ratios refer to.
@@ -117,7 +119,7 @@ func (s *Server) configure(p *place) error {
 
 // takes says whether a server goes through a workload.
 func (s *Server) takes(w *Workload) bool {
-	chosen := w.Servers == nil || slices.Contains(w.Servers, s.Name)
+	chosen := w.Servers == nil && !s.Variant || slices.Contains(w.Servers, s.Name)
 	if w.Set == Growth {
 		chosen = s.Name == us
 	}

@@ -12,6 +12,7 @@ type Set string
 const (
 	Compare Set = "compare" // all servers side by side
 	Growth  Set = "growth"  // one server, something growing
+	Deflate Set = "deflate" // one server, with and without compression
 )
 
 // Workload is one thing that servers are made to do.
@@ -27,13 +28,14 @@ type Workload struct {
 	Quick []string      // and of a quick one; nil: it is left out there
 	Limit time.Duration // when a run is given up
 
-	Servers []string // those that go through it; nil: all that can
+	Servers []string // those that go through it; nil: all that can, but for variants
 	Rounds  int      // how often at most; 0: as often as the others
 
 	Metrics []Metric // what its table shows; the first one is drawn
 
-	Series string  // growth: what grows
-	X      float64 // growth: how large it is here
+	Series string  // what grows; of Deflate, what is sent
+	X      float64 // how large it is here; of Deflate, who gets it
+	Base   string  // the server that ratios refer to; "": the floor
 }
 
 // Metric is one figure of loadgen's result.
@@ -174,7 +176,7 @@ func behindArgs(d time.Duration) []string {
 }
 
 // Workloads are all there are.
-func Workloads() []Workload { return slices.Concat(compared, grown()) }
+func Workloads() []Workload { return slices.Concat(compared, grown(), deflated()) }
 
 // flags are the arguments for loadgen, without the URL.
 func (w *Workload) flags(quick bool) []string {

@@ -76,7 +76,8 @@ func report(r *bench.Results, docs string, out io.Writer) error {
 func runRun(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench run", flag.ContinueOnError)
 	servers := flags.String("servers", "", "which `names`, separated by commas; empty: all that are installed")
-	workloads := flags.String("workloads", "", "which `names` or sets (compare, growth), separated by commas; empty: compare")
+	workloads := flags.String("workloads", "", "which `names` or sets (compare, growth, deflate), separated by commas; empty: compare")
+	captures := flags.String("captures", filepath.Join("bin", "captures"), "`folder` with the NDJSON captures that the set deflate sends")
 	rounds := flags.Int("rounds", 7, "how often megawire, the floor and Bun go through each workload")
 	peerRounds := flags.Int("peer-rounds", 3, "how often the others do")
 	quick := flags.Bool("quick", false, "short runs: a first impression")
@@ -85,7 +86,7 @@ func runRun(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || *rounds < 1 {
 		return errUsage
 	}
-	o := bench.Options{Out: *folder, Rounds: *rounds, PeerRounds: *peerRounds, Quick: *quick, Add: *add, Progress: out}
+	o := bench.Options{Out: *folder, Rounds: *rounds, PeerRounds: *peerRounds, Captures: *captures, Quick: *quick, Add: *add, Progress: out}
 	var err error
 	if o.Servers, err = bench.FindServers(split(*servers)); err != nil {
 		return err
@@ -120,7 +121,7 @@ func show(folder string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(out, r.Tables(""))
+	_, err = fmt.Fprint(out, r.Text())
 	return err
 }
 
