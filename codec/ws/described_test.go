@@ -2,6 +2,7 @@ package ws
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -32,6 +33,7 @@ func describedBytes(t *testing.T, line string) []byte {
 		}
 		return b
 	}
+	var compressed bool
 	d := described{op: describedOp(t, kind), fin: true, masked: true}
 	for rest != "" && rest[0] != '"' {
 		var word string
@@ -44,6 +46,8 @@ func describedBytes(t *testing.T, line string) []byte {
 			d.masked = false
 		case "rsv":
 			d.rsv = byte(count(t, value))
+		case "compressed":
+			compressed = true
 		case "fragments":
 			d.fragmentBytes = count(t, value)
 		default:
@@ -51,6 +55,9 @@ func describedBytes(t *testing.T, line string) []byte {
 		}
 	}
 	d.payload = describedPayload(t, rest)
+	if compressed {
+		d.payload, d.rsv = deflated(t, d.payload), d.rsv|4
+	}
 	return d.frames()
 }
 
@@ -86,6 +93,23 @@ func describedPayload(t *testing.T, rest string) (payload []byte) {
 		payload = append(payload, strings.Repeat(text, n)...)
 	}
 	return payload
+}
+
+// deflated compresses with the largest window and as well as can be, by other code than the server's.
+func deflated(t *testing.T, payload []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(payload); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte(flushTail))
 }
 
 func count(t *testing.T, s string) int {

@@ -18,8 +18,10 @@ var rewrite = flag.Bool("rewrite", false, "write what the endpoint says into the
 //
 //	# what it shows
 //	limits 64 4                            bytes and fragments of a message at most; 70000 and 8 where not given
+//	deflate 100                            permessage-deflate is agreed on; bytes inflated to a compressed one at most
 //	> text nofin rsv=4 unmasked "abc"*100  a frame comes in
 //	> text fragments=2 "abcde"             a message comes in, two bytes a frame
+//	> text compressed "abcde"              its payload compressed, with RSV1 on the first frame
 //	> times=10 ping ""                     a line ten times over
 //	> hex 8180                             bytes come in
 //	< message text "abc"                   what the endpoint then says; -rewrite writes these lines
@@ -77,6 +79,8 @@ func testDialogue(t *testing.T, dialogue string, random *rand.Rand) string {
 			if _, err := fmt.Sscan(rest, &limits.MessageBytesMax, &limits.FragmentsMax); err != nil {
 				t.Fatalf("%q: %v", line, err)
 			}
+		case "deflate":
+			limits.Inflater = NewInflater(count(t, rest))
 		case ">":
 			chunk := describedBytes(t, rest)
 			input = append(input, chunk...)
@@ -107,7 +111,7 @@ func testDialogue(t *testing.T, dialogue string, random *rand.Rand) string {
 // splits gives the ways in which an input is cut up, each with its description.
 func splits(input []byte, random *rand.Rand) func(yield func(string, [][]byte) bool) {
 	const (
-		nearBytes  = 300     // a long input is cut in two near its ends alone
+		nearBytes  = 100     // a long input is cut in two near its ends alone
 		bytesOften = 1 << 17 // a longer one comes a byte at a time near its ends alone, and is not cut in two
 	)
 	return func(yield func(string, [][]byte) bool) {
