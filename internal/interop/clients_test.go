@@ -22,7 +22,13 @@ func script(t *testing.T, s *server, name string, args ...string) {
 	}
 }
 
-func TestPythonWebsocketClient(t *testing.T) { script(t, startServer(t), "websocket_client.py") }
+func TestPythonWebsocketClient(t *testing.T) {
+	s := startServer(t)
+	script(t, s, "websocket_client.py")
+	if n := s.metric(deflatedMessages); n != 0 {
+		t.Errorf("%v messages were compressed for a client that never offers it", n)
+	}
+}
 
 func TestPythonWebsockets(t *testing.T) { script(t, startServer(t), "websockets_client.py") }
 

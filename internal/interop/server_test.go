@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -114,6 +116,32 @@ func (s *server) env() []string {
 func (s *server) publish(topic, data string) {
 	s.t.Helper()
 	run(s.t, nil, megawire, "pub", "--admin", s.admin, topic, data)
+}
+
+// metric reads one of the server's metrics, named with its labels; 0 where there is none.
+func (s *server) metric(name string) float64 {
+	s.t.Helper()
+	for line := range strings.Lines(run(s.t, nil, "curl", "-sS", "--max-time", "20", "http://"+s.admin+"/metrics")) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// counts waits until a metric is above zero: what happens on the loops is counted there, and gathered a little later.
+func (s *server) counts(name string) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for s.metric(name) == 0 {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s stays 0", name)
+		}
+	}
 }
 
 func ready(ctx context.Context, url string) bool {

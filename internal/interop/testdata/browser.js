@@ -94,6 +94,47 @@ const scenarios = {
     }, ws);
   },
 
+  async deflate(page) {
+    // What the server answered, as the developer tools see it.
+    const handshakes = [];
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    session.on('Network.webSocketHandshakeResponseReceived', ({ response }) => handshakes.push(response.headersText ?? ''));
+    await page.goto(admin + '/');
+    const extensions = await page.evaluate(async (server) => {
+      const open = (path) => new Promise((resolve, reject) => {
+        const socket = new WebSocket(server + path);
+        const frames = [];
+        let wake = () => {};
+        socket.onmessage = (event) => { frames.push(event.data); wake(); };
+        socket.next = async () => {
+          while (frames.length === 0) await new Promise((r) => { wake = r; });
+          return frames.shift();
+        };
+        socket.onopen = () => resolve(socket);
+        socket.onerror = () => reject(new Error('refused'));
+      });
+      const same = (a, b) => { if (a !== b) throw new Error(`got ${a.length} characters, want ${b.length}`); };
+      const quotes = (n) => JSON.stringify(Array.from({ length: n }, (_, i) => ({ symbol: `SYM-${i}`, bid: i * 1.0371 })));
+
+      const feed = await open('/ws?topics=browser/deflate');
+      for (let n = 10; n < 30; n++) {
+        feed.send(`{"op":"publish","topic":"browser/deflate","data":${quotes(n * n)}}`);
+        same((await feed.next()).replace(/^.*?"data":/, ''), quotes(n * n) + '}');
+      }
+      const echo = await open('/echo');
+      for (const n of [1, 100, 20_000]) {
+        echo.send(quotes(n));
+        same(await echo.next(), quotes(n));
+      }
+      return [feed.extensions, echo.extensions];
+    }, ws);
+    const deflate = argument === 'true' ? 'permessage-deflate' : '';
+    for (const text of extensions) assert.ok(deflate ? text.startsWith(deflate) : text === '', text);
+    const answered = handshakes.filter((text) => text.includes('Sec-WebSocket-Extensions: permessage-deflate'));
+    assert.equal(answered.length > 0, deflate !== '', handshakes.join('\n'));
+  },
+
   async chat(page) {
     await page.exposeFunction('said', step);
     await page.goto(argument);
