@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -63,6 +64,39 @@ func TestFaultResets(t *testing.T) {
 		}
 	}
 	tr.over(rise{metric: `megawire_websocket_closes_total{code="1006"}`, by: float64(resets), orMore: true})
+}
+
+// More come than may come in a second, for as long as they like.
+func TestFaultManyConnects(t *testing.T) {
+	const perSecond = healthyClients + 50
+	tr := newTrial(t, 0, perSecond*bytesPerConnection, append(quietHeartbeat, fmt.Sprint("--limits.connects_per_second=", perSecond))...)
+	began, granted, refused := time.Now(), 0, 0
+	tr.meanwhile(func() error {
+		b, err := tr.bare()
+		if err != nil {
+			return err
+		}
+		defer b.cut()
+		if err := b.send([]byte(upgradeRequest("/ws"))); err != nil {
+			return err
+		}
+		head, err := b.head()
+		switch {
+		case err != nil:
+			return err
+		case bytes.HasPrefix(head, []byte("HTTP/1.1 101")):
+			granted++
+		case bytes.Contains(head, []byte("Retry-After: 1\r\n")) && bytes.Contains(head, []byte(`"code":"rate_limited"`)):
+			refused++
+		default:
+			return fmt.Errorf("a newcomer is answered by %q", head)
+		}
+		return nil
+	})
+	if most := perSecond * (1 + time.Since(began).Seconds()); refused == 0 || float64(granted) > most {
+		t.Errorf("%d were let in, %d refused; want at most %.0f let in", granted, refused, most)
+	}
+	tr.over(rise{metric: `megawire_connections_refused_total{reason="rate_limited"}`, by: float64(refused)})
 }
 
 // 500 clients are gone without a word: half of them were idle, the others had much to get.

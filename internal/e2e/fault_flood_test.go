@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"compress/zlib"
 	"errors"
 	"fmt"
 	"strings"
@@ -86,7 +87,7 @@ func (f *flood) round() error {
 func TestFaultPings(t *testing.T) {
 	tr := newTrial(t, 0, flooders*256<<10, quietHeartbeat...)
 	tr.flood(upgradeRequest("/ws"), bytes.Repeat(frame(final(opPing), make([]byte, 125)), 500))
-	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true})
 }
 
 // 20 clients send messages in fragments of a byte.
@@ -98,26 +99,27 @@ func TestFaultFragments(t *testing.T) {
 	}
 	message = append(message, frame(final(opContinuation), nil)...)
 	tr.flood(upgradeRequest("/echo"), message)
-	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+	tr.over(rise{metric: "megawire_received_bytes_total", by: float64(len(message)), orMore: true})
 }
 
 // 20 clients send messages of a MiB, the largest there may be, and have them sent back.
 func TestFaultLargeMessages(t *testing.T) {
-	tr := newTrial(t, 0, flooders*2<<20, quietHeartbeat...)
+	tr := newTrial(t, 0, flooders*2<<20, append(quietHeartbeat, "--limits.bytes_per_second=2MiB")...)
 	tr.flood(upgradeRequest("/echo"), frame(final(opBinary), make([]byte, 1<<20)))
-	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true})
 }
 
-// 20 clients publish as fast as they can, to one topic that all of them get back.
+// 20 clients publish as fast as they can to one topic, which all of them read.
 func TestFaultPublishes(t *testing.T) {
 	tr := newTrial(t, 0, flooders*256<<10+8<<20, append(quietHeartbeat, "--anonymous.publish=flood")...)
 	tr.flood(upgradeRequest("/raw/flood?echo=1&mode=latest"), bytes.Repeat(frame(final(opText), []byte(strings.Repeat("x", 50))), 500))
-	tr.over(rise{metric: `megawire_messages_in_total{source="raw"}`, by: 1000, orMore: true})
+	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true},
+		rise{metric: `megawire_messages_in_total{source="raw"}`, by: 1000, orMore: true})
 }
 
-// 20 clients subscribe to a thousand topics and unsubscribe again, and to patterns.
+// 20 clients subscribe to a thousand topics and unsubscribe again, and to as many patterns.
 func TestFaultSubscriptions(t *testing.T) {
-	tr := newTrial(t, 0, flooders*(1<<20), append(quietHeartbeat, "--limits.subscriptions_per_connection=1024")...)
+	tr := newTrial(t, 0, flooders*(1<<20), quietHeartbeat...)
 	var topics, patterns []string
 	for i := range 1000 {
 		topics = append(topics, fmt.Sprintf(`"loop/%d"`, i))
@@ -130,5 +132,47 @@ func TestFaultSubscriptions(t *testing.T) {
 		}
 	}
 	tr.flood(upgradeRequest("/ws"), round)
-	tr.over(rise{metric: "megawire_received_bytes_total", by: 1 << 20, orMore: true})
+	tr.over(rise{metric: `megawire_requests_refused_total{code="rate_limited"}`, by: 1, orMore: true})
+}
+
+// deflated is a message of so many zeros, compressed (RFC 7692 §7.2.1), in one frame.
+func deflated(t *testing.T, zeros int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := zlib.NewWriterLevel(&out, zlib.BestCompression)
+	if err == nil {
+		_, err = w.Write(make([]byte, zeros))
+	}
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const zlibHeadBytes, syncMarkBytes, rsv1 = 2, 4, 0x40
+	return frame(final(opBinary)|rsv1, out.Bytes()[zlibHeadBytes:out.Len()-syncMarkBytes])
+}
+
+// offerDeflate is an upgrade that offers to compress.
+func offerDeflate(target string) string {
+	return strings.Replace(upgradeRequest(target), "\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 1)
+}
+
+// 20 clients send messages that would inflate to a thousand times their size, and come back when they are closed.
+func TestFaultBombs(t *testing.T) {
+	for says, zeros := range map[string]int{"past the ratio": 1 << 20, "past the size": 8 << 20} {
+		t.Run(says, func(t *testing.T) {
+			tr := newTrial(t, 0, flooders*(1<<20), quietHeartbeat...)
+			closed := tr.flood(offerDeflate("/echo"), deflated(t, zeros))
+			tr.over(rise{metric: `megawire_websocket_closes_total{code="1009"}`, by: float64(closed), orMore: true})
+		})
+	}
+}
+
+// 20 clients send messages that inflate to a MiB, where that is within the bounds, and have them sent back.
+func TestFaultInflation(t *testing.T) {
+	tr := newTrial(t, 0, flooders*(2<<20), append(quietHeartbeat, "--deflate.ratio_max=1100")...)
+	tr.flood(offerDeflate("/echo"), deflated(t, 1<<20))
+	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true},
+		rise{metric: `megawire_websocket_closes_total{code="1009"}`})
 }

@@ -29,6 +29,35 @@ func TestFaultDribbledUpgrades(t *testing.T) {
 	tr.over(rise{metric: `megawire_connections_refused_total{reason="timeout"}`, by: clients})
 }
 
+// 500 clients begin a message and send it a byte a second: half of them in one frame, the others in fragments of a byte.
+func TestFaultDribbledMessages(t *testing.T) {
+	const clients = 500
+	tr := newTrial(t, 0, clients*(bytesPerConnection+4<<10), append(quietHeartbeat, "--limits.message_timeout=1s")...)
+	g := tr.upgraded(clients, "/echo")
+	for i, b := range g.bare {
+		begin := frame(final(opText), make([]byte, 1000))[:10]
+		if i%2 == 0 {
+			begin = frame(opText, []byte("a"))
+		}
+		if err := b.send(begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.meanwhile(paced(time.Second, func() error {
+		for i, b := range g.bare {
+			more := []byte("x")
+			if i%2 == 0 {
+				more = frame(opContinuation, more)
+			}
+			_ = b.send(more) // who has been closed is gone
+		}
+		return nil
+	}))
+	g.meet("1008")
+	g.cut()
+	tr.over(rise{metric: `megawire_websocket_closes_total{code="1008"}`, by: clients})
+}
+
 // 200 clients read and answer nothing.
 func TestFaultNoPongs(t *testing.T) {
 	const clients = 200
