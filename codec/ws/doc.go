@@ -11,6 +11,10 @@
 // close bodies. Ours is what each message passes through: it takes its input in parts, works in place and allocates
 // nothing, where gobwas/ws reads from and writes to streams.
 //
-// Nothing here may be used by two goroutines at once. An Endpoint and the bytes given to it belong to one event loop;
-// every Append function works on the caller's buffer alone and may be called from anywhere.
+// Messages may be compressed (permessage-deflate, RFC 7692), none with regard to another: a Deflater makes frames that all
+// connections share which have agreed on it, an Inflater undoes what comes from them, within bounds of size and ratio.
+//
+// Nothing here may be used by two goroutines at once, but a Deflater, which takes its writers from a pool. An Endpoint and the
+// bytes given to it belong to one event loop, and so does the Inflater of its connections; every Append function works on
+// the caller's buffer alone and may be called from anywhere.
 package ws

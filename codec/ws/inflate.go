@@ -121,7 +121,12 @@ func (f *Inflater) stored() error {
 	case n < int(length):
 		return errInflate
 	}
-	f.out = append(f.out, src[:n]...)
+	out, at := f.out[:min(cap(f.out), f.outMax)], len(f.out)
+	for n > len(out)-at {
+		out = f.grow(out)
+	}
+	copy(out[at:], src[:n])
+	f.out = out[:at+n]
 	f.in = bitReader{src: src[n:]}
 	return nil
 }
