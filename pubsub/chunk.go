@@ -75,16 +75,17 @@ func (l *encodedLog) insert(i int, pos uint64, frame []byte) int {
 	return i
 }
 
-// drop forgets chunks that lie wholly below pos.
-func (l *encodedLog) drop(pos uint64) {
+// drop forgets chunks that lie wholly below pos, and returns how many bytes they had.
+func (l *encodedLog) drop(pos uint64) (bytes int64) {
 	n := 0
-	for n < len(l.chunks) && l.chunks[n].next() <= pos {
-		n++
+	for ; n < len(l.chunks) && l.chunks[n].next() <= pos; n++ {
+		bytes += int64(len(l.chunks[n].buf))
 	}
 	if n == 0 {
-		return
+		return 0
 	}
 	m := copy(l.chunks, l.chunks[n:])
 	clear(l.chunks[m:])
 	l.chunks = l.chunks[:m]
+	return bytes
 }

@@ -61,7 +61,7 @@ func publishersWait(t *testing.T, change func(*Options)) {
 	var wall atomic.Int64
 	w := newWorld(t, func(o *Options) {
 		o.RetainMessagesMax = 1
-		o.Wall, o.Clock = wall.Load, func() int64 { return 0 }
+		o.Wall, o.Steady, o.Clock = wall.Load, wall.Load, func() int64 { return 0 }
 		change(o)
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -217,7 +217,7 @@ func TestTopicsComeAndGo(t *testing.T) {
 	var wall atomic.Int64
 	w := newWorld(t, func(o *Options) {
 		o.TopicIdleMillis = 1
-		o.Wall, o.Clock = func() int64 { return wall.Add(2) }, func() int64 { return 0 }
+		o.Wall, o.Steady, o.Clock = func() int64 { return wall.Add(2) }, wall.Load, func() int64 { return 0 }
 	})
 	var working sync.WaitGroup
 	for i := range 2 {

@@ -13,7 +13,8 @@ type Options struct {
 	Encoders []Encoder      // by Kind; the first is that of most subscribers, and encodes at publication
 	Slow     [KindsMax]bool // kinds that take long to encode, as by compression: of a long batch, a write encodes what it takes
 	Epoch    string         // names this run of the sequence numbers
-	Wall     func() int64   // Unix milliseconds
+	Wall     func() int64   // Unix milliseconds: what messages are stamped with
+	Steady   func() int64   // Unix milliseconds that go on evenly, whatever becomes of the system's clock: ages are told by it
 	Clock    func() int64   // monotonic nanoseconds, for slicing turns
 
 	// What loops have not yet taken. A publisher beyond it waits or is refused.
@@ -40,8 +41,8 @@ type Options struct {
 }
 
 func (o *Options) check() error {
-	if len(o.Encoders) == 0 || len(o.Encoders) > KindsMax || o.Wall == nil || o.Clock == nil || o.Epoch == "" {
-		return errors.New("pubsub: Options want 1 to 4 encoders, an epoch and two clocks")
+	if len(o.Encoders) == 0 || len(o.Encoders) > KindsMax || o.Wall == nil || o.Steady == nil || o.Clock == nil || o.Epoch == "" {
+		return errors.New("pubsub: Options want 1 to 4 encoders, an epoch and three clocks")
 	}
 	for _, n := range []int64{
 		int64(o.InFlightMessagesMax), int64(o.InFlightBytesMax), int64(o.InFlightTotalBytesMax),

@@ -58,7 +58,7 @@ func (h *Hub) create(name string) (*topic, error) {
 	}
 	// A topic that expired went on to floor at most, so this one's numbers are above all it had.
 	floor := h.floor.Load()
-	t := &topic{hub: h, name: strings.Clone(name), rule: h.ruleOf(name), born: floor, seq: floor, used: h.o.Wall()}
+	t := &topic{hub: h, name: strings.Clone(name), rule: h.ruleOf(name), born: floor, seq: floor, used: h.o.Steady()}
 	t.present = newPresence(t)
 	s.topics[t.name] = t
 	return t, nil
@@ -89,7 +89,7 @@ func (h *Hub) ruleOf(name string) *Rule {
 // with part rising by one, about SweepParts times in a minute, from any goroutine.
 func (h *Hub) Sweep(part int) {
 	s := &h.index[part&(stripes-1)]
-	now := h.o.Wall()
+	now := h.o.Steady()
 	s.mu.RLock()
 	all := make([]*topic, 0, len(s.topics))
 	for _, t := range s.topics {
@@ -138,7 +138,7 @@ func (h *Hub) letGo(t *topic, may func() bool) bool {
 	raise(&h.floor, t.seq)
 	raise(&h.goneTS, t.ts)
 	t.release()
-	h.ringBytes.Add(-t.ring.bytes)
+	h.ringBytes.Add(-t.ring.bytes - t.encoded)
 	delete(s.topics, t.name)
 	h.namesMu.Lock()
 	h.names.Delete(t.name)
@@ -165,5 +165,6 @@ func (t *topic) shrink() {
 	}
 	t.ring.resize(1)
 	clear(t.logs)
+	t.countEncoded(-t.encoded)
 	t.encodeFirst(t.ring.tail, t.ring.at(t.ring.tail))
 }

@@ -125,7 +125,7 @@ func (s *Shard) endLocal(l uint32) {
 	if lo.gone {
 		s.lost--
 	}
-	lo.link.topic.unlink(lo.link, s.hub.o.Wall())
+	lo.link.topic.unlink(lo.link, s.hub.o.Steady())
 	delete(s.byTopic, lo.link.topic)
 	s.locals.Free(l)
 }

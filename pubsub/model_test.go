@@ -249,7 +249,16 @@ func (m *model) check() {
 		if bytes != tp.ring.bytes || tp.takenTo() < tp.ring.tail {
 			m.t.Fatalf("%s: %d bytes, counted %d; taken to %d, kept from %d", name, bytes, tp.ring.bytes, tp.takenTo(), tp.ring.tail)
 		}
-		ring, inFlight = ring+bytes, inFlight+tp.inFlight
+		other := int64(0)
+		for kind := 1; kind < len(tp.logs); kind++ {
+			for _, c := range tp.logs[kind].chunks {
+				other += int64(len(c.buf))
+			}
+		}
+		if other != tp.encoded {
+			m.t.Fatalf("%s: %d bytes of other kinds, counted %d", name, other, tp.encoded)
+		}
+		ring, inFlight = ring+bytes+other, inFlight+tp.inFlight
 	}
 	if got := m.hub.Stats(); got != (Stats{Topics: topics, RingBytes: ring, InFlightBytes: inFlight, TopicsEvicted: got.TopicsEvicted}) {
 		m.t.Fatalf("stats %+v, counted %d topics, %d and %d bytes", got, topics, ring, inFlight)

@@ -226,8 +226,8 @@ func (t *topic) withinBounds(pos, limit uint64) (from uint64, over bool) {
 		from = limit - uint64(r.SlowMessagesMax)
 	}
 	if r.SlowMillisMax > 0 {
-		oldest := t.hub.o.Wall() - r.SlowMillisMax
-		from += uint64(sort.Search(int(limit-from), func(i int) bool { return t.ring.at(from+uint64(i)).ts >= oldest }))
+		oldest := t.hub.o.Steady() - r.SlowMillisMax
+		from += uint64(sort.Search(int(limit-from), func(i int) bool { return t.ring.at(from+uint64(i)).kept >= oldest }))
 	}
 	if r.SlowBytesMax > 0 {
 		at, bytes := limit, 0

@@ -6,6 +6,7 @@ import "sync"
 type record struct {
 	seq, prev uint64
 	ts        int64
+	kept      int64  // since when, on Options.Steady
 	payload   []byte // shared bytes, mostly a part of the first kind's encoding
 	exclude   *exclusion
 	size      uint32 // bytes of the ring that count for its bounds

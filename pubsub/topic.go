@@ -22,7 +22,7 @@ type topic struct {
 	gone       bool   // expired: whoever holds it looks the name up again
 	seq        uint64 // the newest sequence number
 	ts         int64  // of the newest message, Unix ms
-	used       int64  // when it last had a message or a subscriber, Unix ms
+	used       int64  // when it last had a message or a subscriber, on Options.Steady
 	evictedTS  int64  // of the newest message that is no longer kept; 0 if there is none
 	generation uint64 // of the hub's patterns when they were last looked up
 	ring       ring
@@ -30,6 +30,7 @@ type topic struct {
 	inFlight   int64        // bytes that some link has yet to take
 	filled     atomic.Bool  // has a message; may be read without mu
 	logs       []encodedLog // by Kind, from the first message on
+	encoded    int64        // bytes in logs of other kinds than the first, whose bytes the ring counts
 	links      []*link
 	excludedTo uint64        // no message at or above this position has an exclusion
 	room       chan struct{} // closed when there is room again; nil while nobody waits
@@ -98,8 +99,8 @@ func (t *topic) append(p *Publication, seq, prev uint64) {
 	if t.ring.head == 0 && prev == t.born {
 		prev = 0 // the first of a topic follows nothing: what expired under its name is no gap to those who had it
 	}
-	t.seq, t.used, t.ts = seq, now, max(now, t.ts)
-	rec := record{seq: seq, prev: prev, ts: t.ts, payload: p.Payload, content: p.Content, exclude: p.exclusion()}
+	t.seq, t.used, t.ts = seq, t.hub.o.Steady(), max(now, t.ts)
+	rec := record{seq: seq, prev: prev, ts: t.ts, kept: t.used, payload: p.Payload, content: p.Content, exclude: p.exclusion()}
 	t.encodeFirst(t.ring.head, &rec)
 	if rec.exclude != nil {
 		t.excludedTo = t.ring.head + 1
@@ -109,7 +110,7 @@ func (t *topic) append(p *Publication, seq, prev uint64) {
 	t.hub.ringBytes.Add(int64(rec.size))
 	t.account()
 	t.mark()
-	t.evict(now)
+	t.evict(t.used)
 }
 
 // encodeFirst appends the record of position pos to the first kind's log, makes its payload one of the
@@ -163,7 +164,8 @@ func (t *topic) account() {
 	}
 }
 
-// evict drops what every loop has taken and the retention no longer covers. The newest message stays.
+// evict drops what every loop has taken and the retention no longer covers, at a time of Options.Steady. The newest message
+// stays.
 func (t *topic) evict(now int64) {
 	if t.gone {
 		return // its bytes were taken off the hub's sum already
@@ -172,7 +174,7 @@ func (t *topic) evict(now int64) {
 	taken, first := min(t.takenTo(), r.head-min(r.head, 1)), r.tail
 	for r.tail < taken {
 		over := r.len() > rule.RetainMessagesMax || r.bytes > int64(rule.RetainBytesMax) ||
-			now-r.at(r.tail).ts > rule.RetainMillisMax || t.hub.ringBytes.Load() > int64(t.hub.o.RetainTotalBytesMax)
+			now-r.at(r.tail).kept > rule.RetainMillisMax || t.hub.ringBytes.Load() > int64(t.hub.o.RetainTotalBytesMax)
 		if !over {
 			break
 		}
@@ -184,7 +186,9 @@ func (t *topic) evict(now int64) {
 		return
 	}
 	for k := range t.logs {
-		t.logs[k].drop(r.tail)
+		if bytes := t.logs[k].drop(r.tail); k > 0 {
+			t.countEncoded(-bytes)
+		}
 	}
 }
 

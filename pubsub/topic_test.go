@@ -142,6 +142,57 @@ func TestTimeNeverFalls(t *testing.T) {
 	}
 }
 
+// TestClockThatJumps: the system's clock is set an hour ahead, and back. Messages are stamped with it, and never fall; what
+// is kept, idle topics and slow readers are judged by the time that has really passed.
+func TestClockThatJumps(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		o.RetainMillisMax, o.TopicIdleMillis = 60_000, 60_000
+		o.Rules = func(string) *Rule {
+			return &Rule{RetainMessagesMax: 100, RetainBytesMax: 1 << 20, RetainMillisMax: 60_000, IdleMillis: 60_000, Slow: SlowClose, SlowMillisMax: 5000}
+		}
+	})
+	s := w.newShard()
+	r := s.add(1, kindLine)
+	s.subscribe(1, "read")
+	r.room = 0
+	w.publish("kept", "1", "2")
+	w.publish("read", "1")
+	s.run()
+	jump := func(by int64) {
+		w.wall, w.jumped = w.wall+by, w.jumped+by
+		for part := range SweepParts {
+			w.hub.Sweep(part)
+		}
+		s.shard.CheckLag()
+		w.publish("read", "x")
+		s.run()
+	}
+	jump(3_600_000)
+	jump(-3_600_000)
+	if tp := w.hub.lookup("kept"); tp == nil || tp.ring.len() != 2 {
+		t.Error("what was kept has gone with the clock's jump")
+	}
+	if r.overruns != 0 {
+		t.Error("a reader that is not slow was given up with the clock's jump")
+	}
+	for pos, ring := uint64(1), &w.topic("read").ring; pos < ring.head; pos++ {
+		if ring.at(pos).ts < ring.at(pos-1).ts {
+			t.Errorf("ts falls from %d to %d", ring.at(pos-1).ts, ring.at(pos).ts)
+		}
+	}
+	w.wall += 60_001 // by itself
+	for part := range SweepParts {
+		w.hub.Sweep(part)
+	}
+	if w.hub.lookup("kept") != nil {
+		t.Error("a topic that nobody uses stays")
+	}
+	s.shard.CheckLag()
+	if r.overruns == 0 {
+		t.Error("a reader that is a minute behind is not given up")
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	for why, change := range map[string]func(*Options){
 		"no encoder":        func(o *Options) { o.Encoders = nil },
@@ -151,7 +202,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"0 is no bound":     func(o *Options) { o.RetainMessagesMax = 0 },
 	} {
 		o := testOptions()
-		o.Wall, o.Clock = func() int64 { return 0 }, func() int64 { return 0 }
+		o.Wall, o.Steady, o.Clock = func() int64 { return 0 }, func() int64 { return 0 }, func() int64 { return 0 }
 		change(&o)
 		if _, err := New(o); err == nil || !strings.HasPrefix(err.Error(), "pubsub: ") {
 			t.Errorf("%s: %v", why, err)

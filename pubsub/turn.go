@@ -116,7 +116,7 @@ func (s *Shard) begin(k *link) {
 	s.touch(k.local, lo)
 	k.pushes = s.pushes(lo)
 	t.account()
-	t.evict(t.ts)
+	t.evict(t.ring.at(t.ring.head - 1).kept)
 }
 
 // pushes says that somebody wants every message of a topic, so that publishers are to wait for this loop.

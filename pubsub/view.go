@@ -101,13 +101,23 @@ func (t *topic) encode(log *encodedLog, kind Kind, i int, from, to uint64, bytes
 	if i < len(log.chunks) {
 		to = min(to, log.chunks[i].first)
 	}
-	buf := bytebufferpool.Get()
-	for bytes := 0; from < to && bytes < bytesMax; from++ {
+	buf, bytes := bytebufferpool.Get(), 0
+	for ; from < to && bytes < bytesMax; from++ {
 		buf.B, _ = t.ring.at(from).appendTo(buf.B[:0], t.hub.o.Encoders[kind], t.name)
 		i = log.insert(i, from, buf.B) + 1
 		bytes += len(buf.B)
 	}
 	bytebufferpool.Put(buf)
+	if !t.gone {
+		t.countEncoded(int64(bytes))
+	}
+}
+
+// countEncoded counts bytes that the encodings of other kinds than the first have more, for the hub's bound. What a topic
+// that has gone still encodes counts no more than its ring.
+func (t *topic) countEncoded(bytes int64) {
+	t.encoded += bytes
+	t.hub.ringBytes.Add(bytes)
 }
 
 // describe fills in the sequence numbers and holes of a piece.

@@ -56,11 +56,12 @@ func (bareEncoder) AppendGap(dst []byte, _ string, _, _ uint64, _ Reason) ([]byt
 
 // world is a hub with hand-driven clocks.
 type world struct {
-	t    testing.TB
-	hub  *Hub
-	wall int64 // ms
-	mono int64 // ns
-	step int64 // ns that the clock moves each time it is read
+	t      testing.TB
+	hub    *Hub
+	wall   int64 // ms
+	jumped int64 // ms that the wall clock has been set ahead
+	mono   int64 // ns
+	step   int64 // ns that the clock moves each time it is read
 }
 
 func testOptions() Options {
@@ -77,6 +78,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	w := &world{t: t, wall: 1_000_000}
 	o := testOptions()
 	o.Wall = func() int64 { return w.wall }
+	o.Steady = func() int64 { return w.wall - w.jumped }
 	o.Clock = func() int64 { w.mono += w.step; return w.mono }
 	if change != nil {
 		change(&o)

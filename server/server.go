@@ -38,6 +38,7 @@ type Server struct {
 	admin   *admin.Server
 	feed    *demo.Feed // with cfg.Demo
 
+	born      time.Time
 	clock     func() int64 // nanoseconds since the server was made
 	rules     *rules
 	subscribe permissions
@@ -60,11 +61,12 @@ type Server struct {
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	born := time.Now()
 	s := &Server{
-		cfg: cfg, log: log, started: make(chan struct{}), memory: newMemory(memoryMark(cfg.Limits.MemoryBytes, os.DirFS("/"), log), residentMemory("/")), rules: newRules(&cfg),
+		cfg: cfg, log: log, started: make(chan struct{}), rules: newRules(&cfg), born: born,
+		memory:   newMemory(memoryMark(cfg.Limits.MemoryBytes, os.DirFS("/"), log), residentMemory("/")),
 		arrivals: newArrivals(cfg.Limits.ConnectsPerSecond),
+		deflater: &ws.Deflater{MinBytes: int(cfg.Deflate.MinBytes)},
 		clock:    func() int64 { return int64(time.Since(born)) },
 	}
-	s.deflater = &ws.Deflater{MinBytes: int(cfg.Deflate.MinBytes)}
 	if err := s.newHub(); err != nil {
 		return nil, err
 	}
@@ -111,11 +113,12 @@ func (s *Server) newHub() (err error) {
 			kindNative: native.Encoder{}, kindNativeDeflate: native.Encoder{Deflater: s.deflater},
 			kindRaw: raw.Encoder{}, kindRawDeflate: raw.Encoder{Deflater: s.deflater},
 		},
-		Slow:  [pubsub.KindsMax]bool{kindNativeDeflate: true, kindRawDeflate: true},
-		Epoch: strings.ToLower(rand.Text()[:8]),
-		Wall:  wallMillis,
-		Clock: s.clock,
-		Rules: s.rules.forHub,
+		Slow:   [pubsub.KindsMax]bool{kindNativeDeflate: true, kindRawDeflate: true},
+		Epoch:  strings.ToLower(rand.Text()[:8]),
+		Wall:   wallMillis,
+		Steady: func() int64 { return s.born.UnixMilli() + s.clock()/int64(time.Millisecond) },
+		Clock:  s.clock,
+		Rules:  s.rules.forHub,
 
 		InFlightMessagesMax:   s.cfg.Ring.InflightMessages,
 		InFlightBytesMax:      int(s.cfg.Ring.InflightBytes),

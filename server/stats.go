@@ -176,6 +176,7 @@ func addLoop(st *admin.Stats, c poller.Counts) {
 	st.Writes += c.Writes
 	st.PartialWrites += c.ShortWrites
 	st.Panics += c.Panics
+	st.AcceptErrors += c.AcceptErrors
 	st.Refused[refuseFull.Code] += c.RefusedFull
 }
 

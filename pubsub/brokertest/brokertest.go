@@ -32,6 +32,7 @@ func Run(t *testing.T, newHub func(testing.TB, pubsub.Options) *pubsub.Hub) {
 			b.hub = newHub(t, pubsub.Options{
 				Encoders: []pubsub.Encoder{encoder{}}, Epoch: "epoch",
 				Wall:                func() int64 { return time.Now().UnixMilli() },
+				Steady:              func() int64 { return time.Now().UnixMilli() },
 				Clock:               func() int64 { return time.Now().UnixNano() },
 				InFlightMessagesMax: inFlightMax, InFlightBytesMax: 1 << 20, InFlightTotalBytesMax: 1 << 20,
 				RetainMessagesMax: 10, RetainBytesMax: 1 << 20, RetainMillisMax: 60_000, RetainTotalBytesMax: 1 << 20,
