@@ -177,6 +177,7 @@ func addLoop(st *admin.Stats, c poller.Counts) {
 	st.PartialWrites += c.ShortWrites
 	st.Panics += c.Panics
 	st.AcceptErrors += c.AcceptErrors
+	st.WriteRetries += c.WriteRetries
 	st.Refused[refuseFull.Code] += c.RefusedFull
 }
 
