@@ -47,6 +47,9 @@ type Loop struct {
 	served       int     // how many of serving have been
 	stalls       slab.Slab[stall]
 	writable     writable
+	retries      []retry  // stalled for want of the kernel's memory
+	retrying     []retry  // taken from retries
+	retried      int      // how many of retrying have been
 	running      []func() // taken from posted
 	ran          int      // how many of running have been called
 	doomed       []*Conn  // to be buried at the end of the event

@@ -39,19 +39,24 @@ func endNow(t *testing.T, l *Loop) {
 // reads reports whether the loop's epoll set has the socket for input.
 func reads(t *testing.T, c *Conn) bool {
 	t.Helper()
-	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", c.loop.epoll.Load()))
+	return watched(t, int(c.loop.epoll.Load()), c.fd)&readEvents != 0
+}
+
+// watched is what an epoll set watches a descriptor for.
+func watched(t *testing.T, epoll int, member int32) (events uint32) {
+	t.Helper()
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", epoll))
 	if err != nil {
 		t.Error(err)
 	}
 	for line := range strings.Lines(string(info)) {
-		var fd int
-		var events uint32
-		if n, _ := fmt.Sscanf(line, "tfd: %d events: %x", &fd, &events); n == 2 && fd == int(c.fd) {
-			return events&readEvents != 0
+		var fd int32
+		if n, _ := fmt.Sscanf(line, "tfd: %d events: %x", &fd, &events); n == 2 && fd == member {
+			return events
 		}
 	}
-	t.Error("the loop's epoll set does not have the socket")
-	return false
+	t.Errorf("the epoll set does not have descriptor %d", member)
+	return 0
 }
 
 func TestRest(t *testing.T) {

@@ -85,7 +85,8 @@ func (l *Loop) takePosted() {
 }
 
 func (l *Loop) doDue(due uint32) (more bool) {
-	more = l.pushWritable()
+	more = l.retryWrites(due&dueScan != 0)
+	more = l.pushWritable() || more
 	if due&dueScan != 0 {
 		l.noTurns = false
 		l.acceptAgain()

@@ -72,6 +72,9 @@ func (c *Conn) stallOn(rest []byte) {
 	// The generation needs no place in the event: endStall takes the socket out of the set before the
 	// slot can have another connection.
 	ev := unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(c.handle)}
+	if c.marks&markRetry != 0 {
+		ev.Events = 0
+	}
 	if err := unix.EpollCtl(l.writable.fd, unix.EPOLL_CTL_ADD, int(c.fd), &ev); err != nil {
 		l.poller.o.Logger.Warn("cannot wait for a slow connection; it is closed", "error", os.NewSyscallError("epoll_ctl", err))
 		c.Close()
@@ -90,6 +93,7 @@ func (c *Conn) endStall() {
 	}
 	l.stalls.Free(c.stall)
 	c.stall = 0
+	c.marks &^= markRetry
 }
 
 // queue keeps replies of a stalled connection.

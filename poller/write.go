@@ -126,6 +126,9 @@ func (c *Conn) write(p []byte) int {
 		case unix.EAGAIN:
 			l.counts.ShortWrites++
 			return 0
+		case unix.ENOBUFS, unix.ENOMEM:
+			c.noMemory()
+			return 0
 		default:
 			c.Close()
 			return len(p)

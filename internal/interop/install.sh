@@ -17,6 +17,7 @@ want python3-websocket /usr/bin/python3 -c 'import websocket; websocket.WebSocke
 want python3-websockets /usr/bin/python3 -c 'import websockets'
 want chromium test -x /usr/bin/chromium
 want curl command -v curl
+want strace command -v strace
 want nodejs command -v node
 want npm command -v npm
 
