@@ -135,6 +135,15 @@ fuzz: ## fuzz every target for FUZZTIME (30s)
 fuzz-short: ## fuzz all targets for a minute together
 	./.ci/fuzz all 60s
 
+# SOAKTIME is how long "make soak" takes, such as 10m or 2h.
+SOAKTIME ?= 10m
+
+# Without the race detector: the clients share the machine with the server. What it prints stays in bin/soak.txt.
+.PHONY: soak
+soak: ## have 10,000 clients of all kinds come and go for SOAKTIME (10m), and account for every message
+	@mkdir -p bin
+	MEGAWIRE_SOAK=$(SOAKTIME) go test -v -count 1 -timeout 0 -run '^TestSoak$$' $(TESTFLAGS) ./internal/e2e 2>&1 | tee bin/soak.txt
+
 .PHONY: lint
 lint: ## run golangci-lint
 	$(LINTER) run ./...

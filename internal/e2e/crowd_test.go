@@ -2,10 +2,13 @@ package e2e
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,17 +26,30 @@ type crowd struct {
 	scratch []byte
 	opened  int // connections ever
 	failed  error
+
+	inflater io.ReadCloser // of the standard library, which shares no code with the server's; nil before the first
+	packed   bytes.Reader
+	unpacked bytes.Buffer
+	inflated int // messages that came compressed
 }
 
-// member is one client of a crowd.
+// member is one client of a crowd. It answers pings, and nothing else by itself.
 type member struct {
 	crowd *crowd
 	fd    int
 	on    func(text []byte) error // takes each text frame; the bytes are good for the call
+	ended func(why error)         // takes the end of a connection, where the client waits for it; nil: it is a failure
 	got   []byte                  // what came and is not a whole frame yet
 	frame bool                    // the HTTP answer is behind it
 	deaf  bool                    // it does not read
+	offer bool                    // it has offered permessage-deflate
 }
+
+// errEnded says that the server has closed a connection, errClosing that it has sent a close frame.
+var (
+	errEnded   = errors.New("the server has closed the connection")
+	errClosing = errors.New("a close frame")
+)
 
 const crowdReadBytes = 64 << 10
 
@@ -63,6 +79,12 @@ func newCrowd(t *testing.T, s *site) *crowd {
 // come. A narrow one has a small receive buffer, so that the server notices soon when it does not read.
 func (c *crowd) join(narrow bool, on func(text []byte) error, requests ...string) *member {
 	c.t.Helper()
+	return c.joinAt(upgradeRequest("/ws"), narrow, on, requests...)
+}
+
+// joinAt is join with an upgrade of the caller's.
+func (c *crowd) joinAt(upgrade string, narrow bool, on func(text []byte) error, requests ...string) *member {
+	c.t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		c.t.Fatal(err)
@@ -77,8 +99,8 @@ func (c *crowd) join(narrow bool, on func(text []byte) error, requests ...string
 	if narrow {
 		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096))
 	}
-	m := &member{crowd: c, fd: fd, on: on}
-	first := []byte(upgradeRequest("/ws"))
+	m := &member{crowd: c, fd: fd, on: on, offer: strings.Contains(upgrade, "permessage-deflate")}
+	first := []byte(upgrade)
 	for _, r := range requests {
 		first = append(first, frame(final(opText), []byte(r))...)
 	}
@@ -155,7 +177,11 @@ func (c *crowd) round(millis int) {
 		if m == nil || m.deaf {
 			continue
 		}
-		if err := m.read(); err != nil {
+		switch err := m.read(); {
+		case err != nil && m.ended != nil:
+			m.cut()
+			m.ended(err)
+		case err != nil:
 			c.fail(fmt.Errorf("descriptor %d: %w", m.fd, err))
 		}
 	}
@@ -170,7 +196,7 @@ func (m *member) read() error {
 	case err != nil:
 		return err
 	case n == 0:
-		return errors.New("the server has closed the connection")
+		return errEnded
 	}
 	p := m.crowd.scratch[:n]
 	if len(m.got) > 0 {
@@ -200,14 +226,24 @@ func (m *member) take(p []byte) (rest []byte, err error) {
 	}
 	for {
 		op, payload, n := cutFrame(p)
-		if n == 0 {
+		switch {
+		case n == 0:
 			return p, nil
+		case p[0]&rsv1 != 0 && m.offer:
+			payload, err = m.crowd.inflate(payload)
+		case p[0]&0xF0 != 0x80:
+			err = fmt.Errorf("frame begins with %#x", p[0])
+		}
+		if err != nil {
+			return nil, err
 		}
 		switch op {
 		case opText:
 			err = m.on(payload)
 		case opPing:
 			err = m.write(frame(final(opPong), payload))
+		case opClose:
+			err = fmt.Errorf("%w: %q", errClosing, payload)
 		default:
 			err = fmt.Errorf("opcode %#x, %.100q", op, payload)
 		}
@@ -215,6 +251,23 @@ func (m *member) take(p []byte) (rest []byte, err error) {
 			return nil, err // it may have cut itself
 		}
 	}
+}
+
+// rsv1 marks compressed messages (RFC 7692 §7.2.1).
+const rsv1 = 0x40
+
+// inflate undoes permessage-deflate without context takeover (RFC 7692 §7.2.2). What it returns is good until the next call.
+func (c *crowd) inflate(payload []byte) ([]byte, error) {
+	c.packed.Reset(append(payload[:len(payload):len(payload)], "\x00\x00\xff\xff\x01\x00\x00\xff\xff"...))
+	if c.inflater == nil {
+		c.inflater = flate.NewReader(&c.packed)
+	} else if err := c.inflater.(flate.Resetter).Reset(&c.packed, nil); err != nil {
+		return nil, err
+	}
+	c.inflated++
+	c.unpacked.Reset()
+	_, err := c.unpacked.ReadFrom(c.inflater)
+	return c.unpacked.Bytes(), err
 }
 
 // cutFrame takes one whole frame of a server off p; n is 0 where more is to come.
