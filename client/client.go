@@ -111,11 +111,13 @@ func (c *Client) Close() error {
 func (c *Client) dial(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	ws, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{ //nolint:bodyclose // Dial leaves none that is open
-		HTTPClient:   c.options.HTTPClient,
-		HTTPHeader:   c.options.Header,
-		Subprotocols: []string{subprotocol},
-	})
+	o := websocket.DialOptions{
+		HTTPClient: c.options.HTTPClient, HTTPHeader: c.options.Header, Subprotocols: []string{subprotocol},
+	}
+	if c.options.Compression {
+		o.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	ws, resp, err := websocket.Dial(ctx, c.url, &o) //nolint:bodyclose // Dial leaves none that is open
 	if err != nil {
 		if resp != nil && resp.StatusCode >= 300 {
 			return nil, refused(resp, time.Now())

@@ -193,6 +193,48 @@ func TestAnotherProtocolIsRefused(t *testing.T) {
 	})
 }
 
+// TestARenewalThatComesTooSoon: many topics go in one request, and go again no sooner than the server says.
+func TestARenewalThatComesTooSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		filters := make([]string, FiltersPerRequestMax)
+		for i := range filters {
+			filters[i] = fmt.Sprint(i)
+		}
+		s := newFakeServer(t,
+			visit{talk: func(p *peer) { p.ack("e", "1") }},
+			visit{talk: func(p *peer) {
+				for _, wait := range []time.Duration{20 * time.Second, 3 * time.Second} {
+					_, id, topics := p.request()
+					if len(topics) != len(filters) {
+						t.Errorf("%d topics are asked for at once", len(topics))
+					}
+					p.send(fmt.Sprintf(`{"op":"error","id":%s,"code":"rate_limited","message":"later","retry_after":%d}`, id, wait.Milliseconds()))
+					began := time.Now()
+					_, id, _ = p.request()
+					if waited := time.Since(began); waited < wait { // by the bubble's clock
+						t.Errorf("asked again after %v, want %v", waited, wait)
+					}
+					p.send(fmt.Sprintf(`{"op":"error","id":%s,"code":"unavailable","message":"once more"}`, id))
+				}
+				if topics := p.ack("e", "1"); len(topics) != len(filters) {
+					t.Errorf("%d topics are asked for in the end", len(topics))
+				}
+				_, id, _ := p.request()
+				p.send(`{"op":"error","id":` + id + `,"code":"rate_limited","message":"later","retry_after":250}`)
+				p.untilGone()
+			}})
+		defer s.stop()
+		c := s.client(Options{})
+		defer c.Close()
+		subscribe(t, c, filters...)
+		want(t, read(t, c, 4), "connected\ndisconnected\nreconnecting\nconnected")
+		var refusal *ServerError
+		if _, err := c.Publish(t.Context(), "0", Words("x")); !errors.As(err, &refusal) || refusal.RetryAfter != 250*time.Millisecond {
+			t.Errorf("a publication too many: %v", err)
+		}
+	})
+}
+
 func TestARenewalThatIsRefusedIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeServer(t,

@@ -38,8 +38,9 @@
 // and went away again at the server while there was no connection, nothing is known.
 //
 // A subscription that the server has no time to renew (unavailable, rate_limited) is kept, with its
-// place, and asked for again after pauses that grow. Requests go on meanwhile; a Subscribe to what
-// has topics in common with it waits.
+// place, and asked for again after pauses that grow, no sooner than the server says. Requests go on
+// meanwhile; a Subscribe to what has topics in common with it waits. A request of the application's that
+// is refused so is its own to repeat: ServerError.RetryAfter says when.
 //
 // Position tells the place that the application has come to, for going on from there in another
 // process: Sub.Since. What it took from Next and did not finish with is its own to remember.

@@ -31,9 +31,9 @@ var errNoPong = errors.New("client: no sign of life from the server")
 
 // ServerError is a request, or one topic of it, that the server refused.
 type ServerError struct {
-	Code       string // bad_request, forbidden, bad_topic, too_many, too_large, unavailable, …
+	Code       string // bad_request, forbidden, bad_topic, too_many, too_large, rate_limited, unavailable, …
 	Message    string
-	RetryAfter time.Duration // 0 where the server names none
+	RetryAfter time.Duration // with rate_limited: when to ask again; 0 where the server names none
 }
 
 // Error implements error.

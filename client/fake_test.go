@@ -60,6 +60,9 @@ type visit struct {
 	body   string
 	talk   func(p *peer)
 	other  bool // a WebSocket of another protocol
+
+	deflate websocket.CompressionMode
+	offered *string // is set to the extensions that the client offers
 }
 
 // peer is the server's end of one connection, in a test's dialogue.
@@ -206,7 +209,10 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, v.body)
 		return
 	}
-	o := &websocket.AcceptOptions{Subprotocols: []string{"megawire.v1"}}
+	if v.offered != nil {
+		*v.offered = r.Header.Get("Sec-WebSocket-Extensions")
+	}
+	o := &websocket.AcceptOptions{Subprotocols: []string{"megawire.v1"}, CompressionMode: v.deflate, CompressionThreshold: 1}
 	if v.other {
 		o = nil
 	}

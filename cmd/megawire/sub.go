@@ -21,7 +21,9 @@ import (
 
 // subFlags are the flags of sub.
 type subFlags struct {
-	url     string
+	url      string
+	compress bool
+
 	json    bool
 	raw     bool
 	count   int64
@@ -57,6 +59,7 @@ func newSubCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&flags.url, "url", "ws://127.0.0.1:8080/ws", "`URL` of the server's endpoint for megawire.v1, /ws")
+	cmd.Flags().BoolVar(&flags.compress, "compress", false, "have the server compress what is large, where bytes are dear")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print whole envelopes, as NDJSON")
 	cmd.Flags().BoolVar(&flags.raw, "raw", false, "print payloads alone; binary ones as they are")
 	cmd.Flags().IntVar(&flags.last, "last", 0, "begin with the newest `N` messages of each topic that the server keeps")
@@ -153,7 +156,7 @@ func subscribe(ctx context.Context, cmd *cobra.Command, flags *subFlags, filters
 		ctx, cancel = context.WithTimeout(ctx, flags.timeout)
 		defer cancel()
 	}
-	c, err := client.Dial(ctx, endpoint, client.Options{})
+	c, err := client.Dial(ctx, endpoint, client.Options{Compression: flags.compress})
 	if err != nil {
 		return explainDial(endpoint, err)
 	}
@@ -186,6 +189,7 @@ func subscribe(ctx context.Context, cmd *cobra.Command, flags *subFlags, filters
 // explainDial adds what to do about a first connection that failed.
 func explainDial(endpoint string, err error) error {
 	var dns *net.DNSError
+	var refused *client.RefusedError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("no server answers at %s: connection refused\n"+
@@ -194,6 +198,8 @@ func explainDial(endpoint string, err error) error {
 		return fmt.Errorf("%s: no such host; --url names the server", dns.Name)
 	case errors.Is(err, context.Canceled):
 		return nil
+	case errors.As(err, &refused) && refused.RetryAfter > 0:
+		return fmt.Errorf("connecting to %s: %w\n  it asks to be left alone for %v: try again then", endpoint, err, refused.RetryAfter)
 	case errors.Is(err, client.ErrNotMegawire):
 		return fmt.Errorf("%s does not speak megawire.v1; "+endpointHint, endpoint)
 	}

@@ -55,6 +55,23 @@ func TestTimeoutBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+// A server that is full says when to come again.
+func TestSubWhereThereIsNoRoom(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"error":{"code":"full","message":"no more room"}}`)
+	}))
+	defer s.Close()
+	cmd := newSubCommand()
+	cmd.SetArgs([]string{"--url", s.URL, "a"})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	err := cmd.Execute()
+	if want := "503 Service Unavailable: no more room\n  it asks to be left alone for 7s: try again then"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAppendLine(t *testing.T) {
 	event := func(c client.Content, payload string) client.Event {
 		return client.Event{Kind: client.Message, Topic: "a/b", Content: c, Payload: []byte(payload),

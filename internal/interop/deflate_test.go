@@ -81,6 +81,22 @@ func TestGoClientDeflate(t *testing.T) {
 	}
 }
 
+func TestSubCompress(t *testing.T) {
+	s := startServer(t)
+	p := start(t, nil, megawire, "sub", "--compress", "--url", s.public, "--raw", "--count", "1", "deflate/sub", "ticker/BTC-USD/silent")
+	data := `"` + strings.Repeat("seldom something new, ", 200) + `"`
+	for range 50 { // until it is subscribed
+		if p.hasEnded() {
+			break
+		}
+		s.publish("deflate/sub", data)
+	}
+	if out := p.succeed(); out != data+"\n" {
+		t.Errorf("sub --compress wrote:\n%s", out)
+	}
+	s.counts(deflatedMessages)
+}
+
 // goConversation publishes messages that are as long as they may be to itself.
 func goConversation(ctx context.Context, t *testing.T, ws *websocket.Conn) {
 	t.Helper()

@@ -43,6 +43,35 @@ for (const [name, refusal, pausesMs] of [
   });
 }
 
+test('a renewal that comes too soon comes again in one request, no sooner than the server says', async (t) => {
+  const client = start(t);
+  const socket = await client.connected();
+  const topics = Array.from({ length: 1024 }, (_, i) => `t/${i}`);
+  for (const topic of topics) client.mw.subscribe(topic).catch(() => {});
+  for (const { id, topics: [asked] } of socket.requests()) {
+    await socket.say({ op: 'ok', id, client: 'c1', topics: [{ ...asked, epoch: 'e', seq: 0 }] });
+  }
+  const next = await reconnected(client);
+  const asksForAll = ([request, ...more]) => {
+    assert.deepEqual(more, []);
+    assert.deepEqual(request.topics.map(({ topic }) => topic), topics);
+    return request.id;
+  };
+  let id = asksForAll(next.requests());
+  const published = assert.rejects(client.mw.publish('t/0', { data: 1 }), { code: 'rate_limited', retryAfter: 250 });
+  for (const ms of [20_000, 1500]) {
+    await next.say({ op: 'error', id, code: 'rate_limited', message: 'later', retry_after: ms });
+    await client.tick(ms - 1);
+    assert.deepEqual(next.requests(), [], `before ${ms} ms are over`);
+    await client.tick(1);
+    id = asksForAll(next.requests());
+  }
+  await next.say({ op: 'ok', id, client: 'c1', topics: topics.map((topic) => ({ topic, epoch: 'e', seq: 0, recovered: true })) });
+  const [publication] = next.requests();
+  await next.say({ op: 'error', id: publication.id, code: 'rate_limited', message: 'later', retry_after: 250 });
+  await published;
+});
+
 test('what the server refuses for good after a while ends', async (t) => {
   const { client, socket } = await postponed(t);
   await client.tick(750);
