@@ -38,6 +38,23 @@ func TestPanicClosesItsConnectionAlone(t *testing.T) {
 			},
 			start: func(t *testing.T, _ *Poller, nc *net.TCPConn) { send(t, nc, "B") },
 		},
+		"Late": {
+			hook: func(h *hooks, bad func(*Conn)) {
+				h.data = func(c *Conn, p []byte) int {
+					if p[0] == 'B' {
+						c.Finish()
+						return len(p)
+					}
+					return echo(c, p)
+				}
+				h.late = func(c *Conn, _ []byte) { bad(c) }
+			},
+			start: func(t *testing.T, p *Poller, nc *net.TCPConn) {
+				send(t, nc, "B")
+				eventually(t, p.loops[0], "our end", func() bool { return p.loops[0].At(1).state == lingering })
+				send(t, nc, "too late")
+			},
+		},
 		"Due": {
 			hook: func(h *hooks, bad func(*Conn)) {
 				h.opened = func(c *Conn) { c.SetDue(c.loop.Seconds()) }

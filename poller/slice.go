@@ -7,6 +7,10 @@ const (
 	dueRests                // rests may be over
 )
 
+// PostsMax is how many posted functions may wait for a loop, besides as many at most that it has begun to run. At
+// postsASlice a slice it takes the loop 64 slices to come through them.
+const PostsMax = 64 * postsASlice
+
 const (
 	// postsASlice is how many posted functions one slice runs.
 	postsASlice = 1024
@@ -19,18 +23,20 @@ const (
 // after the loop's end it does nothing.
 func (l *Loop) Wake() { l.wakeup.wake() }
 
-// Post runs fn on the loop, after what was posted before. Any goroutine; it does not wait. Once the loop
-// has ended fn is dropped, so who waits for it must have a deadline.
-func (l *Loop) Post(fn func()) {
+// Post runs fn on the loop, after what was posted before. Any goroutine; it does not wait. It reports whether fn was
+// taken: not where PostsMax wait already, nor after the loop's end. What was taken is dropped if the loop ends before its
+// turn comes, so who waits for it must have a deadline.
+func (l *Loop) Post(fn func()) (taken bool) {
 	l.postMu.Lock()
-	closed := l.closed
-	if !closed {
+	taken = !l.closed && len(l.posted) < PostsMax
+	if taken {
 		l.posted = append(l.posted, fn)
 	}
 	l.postMu.Unlock()
-	if !closed {
+	if taken {
 		l.Wake()
 	}
+	return taken
 }
 
 // ask asks for a slice that does what is due.

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -127,6 +128,42 @@ func TestManyPostsAreSeveralSlices(t *testing.T) {
 		}
 	})
 	eventually(t, l, "all were run", func() bool { return last >= first+3 })
+}
+
+// A loop that does not come to them takes so many and no more, runs those, and takes others then.
+func TestPostsAreBounded(t *testing.T) {
+	p := serve(t, &hooks{})
+	l := p.loops[0]
+	entered, leave := make(chan struct{}), make(chan struct{})
+	l.Post(func() {
+		close(entered)
+		<-leave
+	})
+	receive(t, entered, "the function that holds the loop")
+	ran, taken := 0, 0
+	for range PostsMax + 10 {
+		if l.Post(func() { ran++ }) {
+			taken++
+		}
+	}
+	close(leave)
+	if taken != PostsMax {
+		t.Errorf("%d were taken", taken)
+	}
+	done := make(chan struct{})
+	for !l.Post(func() { close(done) }) { // until the loop has taken the others
+		runtime.Gosched()
+	}
+	receive(t, done, "one more")
+	onLoop(t, l, func() {
+		if ran != PostsMax {
+			t.Errorf("%d were run", ran)
+		}
+	})
+	stop(t, p)
+	if l.Post(func() {}) {
+		t.Error("taken after the end")
+	}
 }
 
 // A function may post the next one for ever; the loop still reads.
