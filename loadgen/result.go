@@ -196,6 +196,9 @@ func (r *Result) judgeGenerator() {
 		}
 		g.Why = append(g.Why, why)
 	}
+	if p := r.Published; p != nil && p.RateLimited > 0 {
+		g.Why = append(g.Why, thousands(p.RateLimited)+" messages were more than the server takes from one client")
+	}
 	if r.Plan.Workload == Connect && r.Plan.Rate > 0 && r.Window.Seconds > 0 && r.Window.DeliveryRate < 0.95*r.Plan.Rate {
 		g.Why = append(g.Why, fmt.Sprintf("%.0f handshakes a second were planned; --connections %d may be too few in flight", r.Plan.Rate, r.Plan.Connections))
 	}

@@ -136,7 +136,7 @@ func TestClosedLoopGoesOnAfterALossAndARefusal(t *testing.T) {
 	if r.Verdict.Lost != s.faulted() || r.Verdict.Delivered+r.Verdict.Lost != r.Expected {
 		t.Errorf("verdict %+v of %d, the server dropped %d", r.Verdict, r.Expected, s.faulted())
 	}
-	if r.Published.TimedOut != s.faulted()/2 {
+	if r.Published.TimedOut < s.faulted()/2 { // more where a busy machine kept a message longer than that
 		t.Errorf("%d timed out, %d were dropped twice each", r.Published.TimedOut, s.faulted())
 	}
 }
@@ -161,7 +161,8 @@ func TestRefusalsForTooManyMessagesAreCountedByName(t *testing.T) {
 			t.Errorf("%s: %+v", code, r.Published)
 		}
 		var text strings.Builder
-		if err := r.WriteText(&text); err != nil || strings.Contains(text.String(), "limits.messages_per_second") != (want > 0) {
+		limited := strings.Contains(strings.Join(r.Generator.Why, "; "), "40 messages were more than the server takes")
+		if err := r.WriteText(&text); err != nil || limited != (want > 0) || strings.Contains(text.String(), "limits.messages_per_second") != limited {
 			t.Errorf("%s: %v\n%s", code, err, text.String())
 		}
 		f := finder{search: Search{Bound: Objective{Name: "p99", Bound: 1e9}}}
