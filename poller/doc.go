@@ -5,7 +5,7 @@
 // A Poller has a number of loops, each with its own listening sockets (SO_REUSEPORT), its own epoll
 // set and its own connections: one gnet engine a loop. A Conn, and every call of the Handler but those
 // said otherwise, belong to the loop's goroutine. Other goroutines reach a loop by Loop.Post and
-// Loop.Wake alone.
+// Loop.Wake alone; what is posted is bounded in number, and who posts is told.
 //
 // # Flow
 //
@@ -24,7 +24,15 @@
 // tell when a socket is writable again. That is asked of an epoll set of our own, which holds the stalled
 // sockets alone. A connection whose replies reach their bound is not read from until they are gone
 // (Congested), by changing its entry in gnet's epoll set; nor is one, for a time, that the handler has called
-// Rest for. To either Data may leave whole requests unused, and is given them again afterwards.
+// Rest for, or until others have had their turn (Yield). To all of these Data may leave whole requests unused, and is
+// given them again afterwards.
+//
+// # When the host runs out of something
+//
+// A connection that cannot be accepted, for want of a descriptor or of memory, waits in the kernel's backlog; its loop
+// tries again with each tick and serves the others. Bytes that the kernel has no memory for stall their connection until
+// the next tick. A connection that gnet's epoll set has no room for (fs.epoll.max_user_watches) gnet closes, and tells
+// nobody. Only a listener or an epoll set that is broken ends a loop, which Failed reports.
 //
 // # The end of a connection
 //
@@ -32,5 +40,8 @@
 // walked; so does the end that the system makes. Then Handler.Closed is called and the slot is free for
 // another. Nothing is written to a connection once its descriptor may belong to another file. A peer that
 // ends its side of the stream has ended the connection: answers that the kernel has taken still reach it,
-// what waits because the peer was not reading does not.
+// what waits because the peer was not reading does not. gnet closes where it reads the end. Not to read from stalled
+// connections would keep the end from it, but with it what a slow reader says: that it unsubscribes, or closes. One that
+// lags all the time would hardly be heard. A WebSocket's peer says that it closes before it ends its side, and then
+// waits for our answer.
 package poller

@@ -156,7 +156,31 @@ func forget(t *testing.T, nc *net.TCPConn) {
 	nc.Close()
 }
 
-// A peer that ends its side at once, and reads all that was asked for, as far as the kernel has taken it.
+// A peer that ends its side at once gets what the kernel has taken by then: all of a small answer, of a large one what
+// comes first, and no reset.
+func TestFaultHalfClosedWithOutputWaiting(t *testing.T) {
+	p, check := faulty(t, &hooks{data: func(c *Conn, p []byte) int {
+		if string(p) != "much" {
+			return echo(c, p)
+		}
+		_ = c.Send(payload)
+		return len(p)
+	}})
+	for range 5 {
+		nc := dial(t, p)
+		send(t, nc, "much")
+		if err := nc.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(nc); err != nil || len(got) == 0 || !bytes.HasPrefix(payload, got) {
+			t.Fatalf("read %d bytes, %v", len(got), err)
+		}
+		nc.Close()
+	}
+	check()
+}
+
+// A peer that ends its side behind its question reads the answer.
 func TestFaultHalfClosed(t *testing.T) {
 	p, check := faulty(t, &hooks{data: echo})
 	for range 100 {
