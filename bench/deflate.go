@@ -12,7 +12,7 @@ import (
 // The servers of the Deflate set: one binary, to whose clients the load client offers compression or does not, and which leaves
 // frames plain below so many bytes.
 const (
-	deflating      = "megawire-deflate" // deflate.min_bytes as it is by default: 256
+	deflating      = "megawire-deflate" // as it is shipped
 	deflatingFrom  = deflating + "-from-"
 	captureFolder  = "{captures}/" // in arguments
 	deflateTitle   = "Megawire, permessage-deflate"
@@ -20,8 +20,10 @@ const (
 	deflateOffered = "--deflate"
 )
 
-// deflateFrom are the other bounds that are tried.
-var deflateFrom = []int{128, 512, 1024}
+// deflateFrom are the bounds that are tried, the first deflateFromAll of them with every load.
+var deflateFrom = []int{128, 256, 512, 1024}
+
+const deflateFromAll = 2
 
 func deflateVariants() []Server {
 	variant := func(name, title string, more ...string) Server {
@@ -32,16 +34,18 @@ func deflateVariants() []Server {
 	}
 	all := []Server{variant(deflating, deflateTitle)}
 	for _, n := range deflateFrom {
-		all = append(all, variant(fmt.Sprint(deflatingFrom, n), fmt.Sprintf("%s from %d bytes on", deflateTitle, n), "--deflate.min_bytes", fmt.Sprint(n)))
+		all = append(all, variant(from(n), fmt.Sprintf("%s from %d bytes on", deflateTitle, n), "--deflate.min_bytes", fmt.Sprint(n)))
 	}
 	return all
 }
+
+// from is the name of the server with a bound.
+func from(n int) string { return fmt.Sprint(deflatingFrom, n) }
 
 // stock is what messages carry in the Deflate set.
 type stock struct {
 	name, title, about string
 	args               []string
-	small              bool // most of its frames are below the default bound, so that a lower one is tried throughout
 	fanouts            []fanout
 }
 
@@ -57,15 +61,15 @@ const variantsAt = 100
 var stocks = []stock{
 	{
 		"coinbase", "An exchange's feed", "Half a minute of the public feed of an exchange: order books of ten products and what changes in them, snapshots up to 40 kB.",
-		[]string{"--payload-file", captureFolder + "coinbase.ndjson"}, false, fanouts,
+		[]string{"--payload-file", captureFolder + "coinbase.ndjson"}, fanouts,
 	},
 	{
 		"sensors", "Readings of sensors", "Humidity and temperature from four motes, in some 60 bytes of JSON each.",
-		[]string{"--payload-file", captureFolder + "sensors.ndjson"}, true, fanouts,
+		[]string{"--payload-file", captureFolder + "sensors.ndjson"}, fanouts,
 	},
 	{
 		"random", "Random letters", "128 bytes of data of which 95 are letters and digits by chance: what compression can do least for.",
-		[]string{"--random", "--payload", "128"}, true, []fanout{{1, 8000}, {variantsAt, 500}},
+		[]string{"--random", "--payload", "128"}, []fanout{{1, 8000}, {variantsAt, 500}},
 	},
 }
 
@@ -80,17 +84,16 @@ var (
 
 // deflated are the workloads of the Deflate set.
 func deflated() []Workload {
-	every := []string{us, deflating}
+	servers := []string{us}
+	for _, n := range deflateFrom {
+		servers = append(servers, from(n))
+	}
 	all := []Workload{{
-		Name: "deflate-idle", Title: "Memory of an idle connection", Set: Deflate, Needs: needTopics, Base: us, Servers: every,
+		Name: "deflate-idle", Title: "Memory of an idle connection", Set: Deflate, Needs: needTopics, Base: us, Servers: []string{us, deflating},
 		About: "15,000 connections, each subscribed to one of 1,000 topics, that agreed on compression or did not.",
 		Args:  []string{"idle", "-n", "15000", "--topics", "1000", "--hold", "8s"}, Limit: time.Minute, Metrics: []Metric{rssAfter("0", "5"), peakRSS},
 	}}
 	for _, s := range stocks {
-		low := every
-		if s.small {
-			low = append(slices.Clone(every), fmt.Sprint(deflatingFrom, 128))
-		}
 		one := func(name string, x float64, servers []string, args ...string) {
 			all = append(all, Workload{
 				Name: "deflate-" + s.name + "-" + name, Title: s.title, About: s.about, Set: Deflate, Needs: needTopics, Base: us, Series: s.name, X: x,
@@ -98,17 +101,14 @@ func deflated() []Workload {
 			})
 		}
 		for _, f := range s.fanouts {
-			servers := low
+			tried := servers[:1+deflateFromAll]
 			if f.subscribers == variantsAt {
-				servers = every
-				for _, n := range deflateFrom {
-					servers = append(slices.Clone(servers), fmt.Sprint(deflatingFrom, n))
-				}
+				tried = servers
 			}
-			one(fmt.Sprint(f.subscribers), float64(f.subscribers), servers, "fanout", "-n", fmt.Sprint(f.subscribers), "--rate", fmt.Sprint(f.rate))
+			one(fmt.Sprint(f.subscribers), float64(f.subscribers), tried, "fanout", "-n", fmt.Sprint(f.subscribers), "--rate", fmt.Sprint(f.rate))
 		}
 		if s.name != "random" {
-			one(deflateTicker, 0, low, "ticker", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "50000")
+			one(deflateTicker, 0, servers[:1+deflateFromAll], "ticker", "-n", "5000", "--topics", "1000", "--subscriptions", "20", "--delivery-rate", "50000")
 		}
 	}
 	return all
