@@ -89,7 +89,13 @@ type compressor struct {
 	scratch []byte // for who cannot have the data written where it is to stand
 }
 
-// A compressor takes about a megabyte: there are as many as goroutines that compress at once.
+// Of an exchange's messages in JSON the writer for a small window makes 69 % of 256 bytes in 5.8 µs, 43 % of 1 KiB in 9.9,
+// 28 % of 4 KiB in 20, 18 % of 16 KiB in 46. The library's fastest level makes 71, 45, 30 and 20 % in 5.1, 8.2, 14 and 29 µs,
+// but looks back 32 KiB; its compressing without a writer, in pieces of 4 KiB, 71, 46, 32 and 25 % in 5.6, 8.4, 15 and 52 µs.
+// A message is compressed once and sent to many, so that size counts for more than time. None of them allocates
+// (BenchmarkDeflate). A writer takes 1.1 MB: there are as many as goroutines that compress at once.
+//
+// Under 128 bytes the library does not look for repetitions, and seldom makes a message smaller.
 var compressors = sync.Pool{New: func() any {
 	c := new(compressor)
 	w, err := flate.NewWriterWindow(c, windowBytes)
