@@ -13,7 +13,7 @@ import (
 
 // FuzzConversation plays a whole conversation, from a client's bytes to the answers, and holds what is answered and
 // what is done against a model that takes the requests one by one as encoding/json reads them. A line of text is a
-// message; how messages are cut into frames, and frames into reads, is shape's to say, and plays no part.
+// message; how messages are compressed, cut into frames, and frames into reads, is shape's to say, and plays no part.
 func FuzzConversation(f *testing.F) { f.Fuzz(checkConversation) }
 
 func checkConversation(t *testing.T, text, shape []byte) {
@@ -60,6 +60,10 @@ func framed(lines [][]byte, shape []byte) (input []byte) {
 			input = ws.AppendMaskedFrame(input, ws.Ping, [4]byte{1}, line[:min(len(line), ws.ControlPayloadBytesMax)])
 			continue
 		}
+		var rsv1 byte
+		if next()%8 == 5 {
+			line, rsv1 = compressed(line)
+		}
 		var pieces [][]byte
 		if next()%4 == 2 {
 			pieces = append(pieces, nil)
@@ -70,7 +74,8 @@ func framed(lines [][]byte, shape []byte) (input []byte) {
 		for i, piece := range append(pieces, line) {
 			start := len(input)
 			input = ws.AppendMaskedFrame(input, op, [4]byte{next(), 2, 3, next()}, piece)
-			op = ws.Continuation
+			input[start] |= rsv1
+			op, rsv1 = ws.Continuation, 0
 			if i == len(pieces) {
 				continue
 			}
@@ -83,6 +88,17 @@ func framed(lines [][]byte, shape []byte) (input []byte) {
 	return input
 }
 
+// compressed is what a client that has agreed on permessage-deflate sends instead of a payload, with the bit that says so
+// (RFC 7692 §7.2.1).
+func compressed(payload []byte) (sent []byte, rsv1 byte) {
+	frame := (&ws.Deflater{MinBytes: 1}).AppendFrame(nil, ws.Text, payload)
+	if frame[0]&0x40 == 0 {
+		return payload, 0 // it would be longer
+	}
+	header := map[byte]int{126: 4, 127: 10}[frame[1]]
+	return frame[max(2, header):], 0x40
+}
+
 // converse serves a client as a server does, in reads of the lengths given, again and again from the first.
 func converse(t *testing.T, input, lengths []byte) *partner {
 	t.Helper()
@@ -90,7 +106,7 @@ func converse(t *testing.T, input, lengths []byte) *partner {
 	var e ws.Endpoint
 	defer e.Release()
 	p := newPartner()
-	limits := ws.Limits{MessageBytesMax: 1 << 20, FragmentsMax: 1 << 20}
+	limits := ws.Limits{MessageBytesMax: 1 << 20, FragmentsMax: 1 << 20, Inflater: ws.NewInflater(100)}
 	var kept []byte
 	for i := 0; len(input) > 0; i++ {
 		read := len(input)
