@@ -25,7 +25,7 @@ type wrongClock struct {
 func TestFaultClock(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "clock")
 	t.Setenv("FAULTTEST_CLOCK", file)
-	w := &wrongClock{trial: newTrial(t, 0, 0, "--heartbeat.ping_interval=1s", "--heartbeat.pong_timeout=2s"), file: file}
+	w := &wrongClock{trial: newTrial(t, 0, 0, "--heartbeat.ping_interval=1s", "--heartbeat.pong_timeout=2s", "--topics.idle=10m"), file: file}
 	w.reader = w.dial("/ws")
 	a := w.reader.ask(`{"op":"subscribe","topics":["clock"]}`)
 	w.epoch = a.Topics[0].Epoch

@@ -149,7 +149,7 @@ func deflated(t *testing.T, zeros int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const zlibHeadBytes, syncMarkBytes, rsv1 = 2, 4, 0x40
+	const zlibHeadBytes, syncMarkBytes = 2, 4
 	return frame(final(opBinary)|rsv1, out.Bytes()[zlibHeadBytes:out.Len()-syncMarkBytes])
 }
 

@@ -20,14 +20,10 @@ const faultTableHead = "| fault | p99 before, ms | p99 during | longest during |
 var beginFaultTable sync.Once
 
 // record writes down what the healthy clients noticed, and what the server held.
-func (tr *trial) record(mostBytes int, rises []rise) {
+func (tr *trial) record(mostBytes int, traces []string) {
 	tr.t.Helper()
 	tr.healthy.close() // the histograms are its goroutine's
 	before, during := tr.healthy.latency[beforeFault], tr.healthy.latency[duringFault]
-	var traces []string
-	for _, r := range rises {
-		traces = append(traces, fmt.Sprintf("`%s` +%.0f", r.metric, tr.metrics()[r.metric]-tr.counted[r.metric]))
-	}
 	row := fmt.Sprintf("| %s | %s | %s | %s | %.1f | %.1f | %s |\n", strings.TrimPrefix(tr.t.Name(), "TestFault"),
 		p99(before), p99(during), millis(during.Max()), mib(tr.before.residentBytes), mib(mostBytes), strings.Join(traces, ", "))
 	tr.t.Log(row)

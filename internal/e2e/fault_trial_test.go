@@ -106,12 +106,20 @@ func (r rise) holds(by float64) bool { return by == r.by || r.orMore && by > r.b
 // over checks that the fault, which is over, has left nothing behind but its traces in the metrics.
 func (tr *trial) over(rises ...rise) {
 	tr.t.Helper()
+	var traces []string
 	for _, r := range rises {
-		tr.awaitMetric(r.metric, fmt.Sprintf("%v and a rise: %v", tr.counted[r.metric], r),
-			func(v float64) bool { return r.holds(v - tr.counted[r.metric]) })
+		was := tr.counted[r.metric]
+		tr.awaitMetric(r.metric, fmt.Sprintf("%v and a rise: %v", was, r), func(v float64) bool {
+			rose := v - was
+			if r.holds(rose) {
+				traces = append(traces, fmt.Sprintf("`%s` +%.0f", r.metric, rose))
+			}
+			return r.holds(rose)
+		})
 	}
 	tr.healthy.to.Store(tr.healthy.sent.Load())
 	tr.returned()
+	tr.dialEventually().close() // there is a place for a newcomer
 	tr.await("the healthy clients have been served after the fault", afterMessages)
 	tr.healthy.finish()
 	if err := <-tr.healthy.published; err != nil {
@@ -126,16 +134,18 @@ func (tr *trial) over(rises ...rise) {
 	if n := tr.metrics()["megawire_panics_total"]; int(n) != tr.panicsPlanted || tr.log.panics() != tr.panicsPlanted {
 		tr.t.Errorf("%v panics are counted, %d are in the log, %d were planted", n, tr.log.panics(), tr.panicsPlanted)
 	}
-	tr.record(most, rises)
+	tr.record(most, traces)
 }
 
 // returned waits until the server holds what it held before the fault, and no more.
 func (tr *trial) returned() {
 	tr.t.Helper()
 	was, is := tr.before, reading{}
-	tr.healthy.until(tr.t, "nothing is left of the fault", func() bool {
+	eventually(tr.t, func() bool {
 		is = tr.read()
 		return is.files <= was.files && is.goroutines <= was.goroutines && is.connections == was.connections && is.subscriptions == was.subscriptions
+	}, func() string {
+		return fmt.Sprintf("the fault has left something behind: before it %+v, now %+v", was, is)
 	})
 }
 
