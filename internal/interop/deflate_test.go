@@ -29,16 +29,12 @@ func TestNpmWsDeflate(t *testing.T) {
 }
 
 func TestABrowsersDeflate(t *testing.T) {
-	for mode, agreed := range map[string]bool{"true": true, "false": false} {
-		t.Run(mode, func(t *testing.T) {
-			s := startServer(t, "--deflate.enabled="+mode)
-			p := browse(t, s, "deflate", mode)
-			p.expect("ok")
-			p.succeed()
-			if n := s.metric(deflatedMessages); (n >= 20) != agreed {
-				t.Errorf("%v messages were compressed", n)
-			}
-		})
+	s := startServer(t)
+	p := browse(t, s, "deflate")
+	p.expect("ok")
+	p.succeed()
+	if n := s.metric(deflatedMessages); n < 20 {
+		t.Errorf("%v messages were compressed", n)
 	}
 }
 
