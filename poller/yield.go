@@ -10,7 +10,7 @@ type yield struct{ handle, generation uint32 }
 
 // Yield has what Data leaves unused presented again in a slice of the loop's, behind a turn, the reads of others and
 // those who yielded before; until then the connection is not read from. So a peer that sends much work at once has it done
-// piece by piece, in between that of the others.
+// piece by piece, in between that of the others. Data is called again even if it has left nothing.
 func (c *Conn) Yield() {
 	if c.state != open || c.Yielding() {
 		return
@@ -59,7 +59,7 @@ func (c *Conn) goOn([]byte) {
 	if c.marks&notRead != 0 {
 		return // whose end presents what is left
 	}
-	if c.input != 0 && c.state == open {
+	if c.state == open {
 		c.receive(nil)
 	}
 	if c.marks&notRead == 0 && c.exists() {

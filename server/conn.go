@@ -36,11 +36,15 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		w.lookAhead()
 	}()
 	limits := w.limitsOf(c)
-	for used < len(p) && w.serves(c) {
+	for (used < len(p) || ep.Working()) && w.serves(c) {
 		ev, n := ep.Next(p[used:], limits)
 		used += n
 		w.charge(c, &ev, n)
 		if ev.Kind == ws.NeedMore {
+			break
+		}
+		if ev.Kind == ws.Working {
+			c.Yield()
 			break
 		}
 		w.event(c, &ev)

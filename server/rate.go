@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"time"
 
 	"github.com/megawire/megawire/codec/ws"
@@ -15,6 +16,7 @@ type pace struct {
 	bytesPerSecond int64
 	now            int64 // of the last tick, on the server's clock: what is allowed in a second need be no finer
 	tallies        map[uint32]tally
+	crowd          int   // the most tallies since the map was made
 	current        tally // of the connection being served
 	refusals       int   // of requests of one read
 	work           int   // done for one read, in messages
@@ -80,14 +82,24 @@ func (p *pace) debt() (messages, bytes time.Duration) {
 	return time.Duration(p.current.messages - allowed), time.Duration(p.current.bytes - allowed)
 }
 
-// sweep lets the tallies go that are paid for. Once a second.
+// sweep lets the tallies go that are paid for. Once a second. A map keeps the room that it once needed: after a crowd it
+// is made anew.
 func (p *pace) sweep() {
+	p.crowd = max(p.crowd, len(p.tallies))
 	for handle, t := range p.tallies {
 		if t.messages <= p.now && t.bytes <= p.now {
 			delete(p.tallies, handle)
 		}
 	}
+	if p.crowd > crowdTallies && len(p.tallies) < p.crowd/8 {
+		few := make(map[uint32]tally, len(p.tallies))
+		maps.Copy(few, p.tallies)
+		p.tallies, p.crowd = few, len(few)
+	}
 }
+
+// crowdTallies is how many tallies are worth it.
+const crowdTallies = 256
 
 // holdBack has a client that sends too fast not read from for a while, and reports whether it did. On /ws the bound on
 // messages is told, request by request, so only who goes on regardless is held back for it.
@@ -118,13 +130,16 @@ func (w *worker) serves(c *poller.Conn) bool {
 	return true
 }
 
+// inflateWork is how much more work it can be to inflate a byte than to read it.
+const inflateWork = 8
+
 // charge counts an event of n bytes of input. A message on /ws is counted by Admit.
 func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
-	if c.Kind != connNative || ev.Kind != ws.Message {
+	if (c.Kind != connNative || ev.Kind != ws.Message) && ev.Kind != ws.Working {
 		w.pace.messages(1)
 	}
-	if c.Flags&flagDeflate != 0 {
-		n = max(n, len(ev.Payload)) // inflating is work too
+	if ev.Packed > 0 {
+		n = max(n, len(ev.Payload), inflateWork*ev.Packed)
 	}
 	w.pace.bytes(n)
 }

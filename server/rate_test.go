@@ -1,6 +1,7 @@
 package server
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -69,6 +70,22 @@ func TestPaceForgets(t *testing.T) {
 	}
 }
 
+// TestPaceGivesCrowdsBack: the room that the tallies of a crowd took is given back when they are paid for; those that are
+// not stay.
+func TestPaceGivesCrowdsBack(t *testing.T) {
+	p := newPace(100, 1000)
+	for handle := range uint32(10_000) {
+		p.served(handle, func() { p.messages(1) })
+	}
+	p.served(77, func() { p.messages(300) })
+	before := reflect.ValueOf(p.tallies).Pointer()
+	p.sweep()
+	p.now = int64(time.Second)
+	if p.sweep(); reflect.ValueOf(p.tallies).Pointer() == before || len(p.tallies) != 1 || p.tallies[77].messages == 0 {
+		t.Errorf("%d tallies; 77 has %v", len(p.tallies), p.tallies[77])
+	}
+}
+
 // TestSlightlyTooFast: who sends half as much again as it may gets on at about the rate, and does not starve.
 func TestSlightlyTooFast(t *testing.T) {
 	w := &worker{pace: newPace(1000, 1<<30)}
@@ -131,8 +148,15 @@ func TestInflatedBytesCount(t *testing.T) {
 	big := ws.Event{Kind: ws.Message, Payload: make([]byte, 5000)}
 	w.charge(&poller.Conn{Kind: connEcho}, &big, 10)
 	_, plain := w.pace.debt()
-	w.charge(&poller.Conn{Kind: connEcho, Flags: flagDeflate}, &big, 10)
+	big.Packed = 10
+	w.charge(&poller.Conn{Kind: connEcho}, &big, 10)
 	if _, inflated := w.pace.debt(); plain > 0 || inflated < 4*time.Second {
 		t.Errorf("10 bytes wait %v; 10 that inflate to 5,000 wait %v", plain, inflated)
+	}
+	small := ws.Event{Kind: ws.Message, Payload: make([]byte, 5), Packed: 400}
+	w = &worker{pace: newPace(100, 1000)}
+	w.charge(&poller.Conn{Kind: connEcho}, &small, 400)
+	if _, wait := w.pace.debt(); wait < 2*time.Second {
+		t.Errorf("400 bytes that are work to inflate to 5 wait %v", wait)
 	}
 }

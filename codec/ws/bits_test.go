@@ -2,8 +2,14 @@ package ws
 
 import "math/bits"
 
-// finalBlock is a stored block that is empty and says that it is the last.
-const finalBlock = "\x01\x00\x00\xff\xff"
+const (
+	literalsMax  = 286 // literals, the end of a block and lengths that a block may have codes for (RFC 1951 §3.2.7)
+	distancesMax = 30
+	endOfBlock   = 256
+)
+
+// lengthOrder is in which order the lengths of codes for lengths stand (§3.2.7).
+var lengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
 // compressedOf gives the payload of a message that p is compressed to.
 func compressedOf(p []byte) []byte {
@@ -12,7 +18,7 @@ func compressedOf(p []byte) []byte {
 	return c.append(nil, p)
 }
 
-// bitWriter writes what a bitReader reads.
+// bitWriter writes numbers of any bits, the lowest first (RFC 1951 §3.1.1).
 type bitWriter struct {
 	bytes []byte
 	n     int

@@ -17,6 +17,7 @@ const (
 	PingEvent                   // Payload is to be sent back in a pong (RFC 6455 §5.5.2)
 	PongEvent                   // Payload as the peer chose it (§5.5.3)
 	CloseEvent                  // Code and Reason of the peer; answer, then read no more (§5.5.1)
+	Working                     // a long compressed message is being inflated: call Next again once others have had their turn
 	Fail                        // the peer broke a rule: close with Code and Reason, read no more (§7.1.7)
 )
 
@@ -28,6 +29,7 @@ type Event struct {
 	Payload []byte
 	Code    CloseCode
 	Reason  string
+	Packed  int // of a Message: bytes of its payload before it was inflated; 0 if it was not compressed
 }
 
 // Limits bounds what a peer may make an Endpoint hold.
@@ -53,17 +55,22 @@ type Endpoint struct {
 	frames int                        // of the message under way
 	op     Opcode                     // of the message under way; Continuation when there is none
 	packed bool                       // the message under way is compressed
+	work   *inflation                 // of buf, a whole message; nil unless that is being done, or was by the call before
+	kind   Opcode                     // of that message
 	whole  int                        // bytes of buf that are whole characters of a text, checked
 }
 
 // Next takes the next event out of src, which holds what came after the bytes that earlier calls consumed. n bytes are
 // consumed; the caller keeps the others and presents them again with more behind them. It is to be called until it says
 // NeedMore, which may itself have consumed fragments of a message. After CloseEvent and Fail there is nothing more to
-// read, and Release is due.
+// read, and Release is due. After Working it is to be called again with what was left, even if that is nothing.
 //
 // Whole frames are unmasked in place; frames that are still incomplete are left as they came. No memory is taken on the
 // strength of a length that a peer merely announced.
 func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
+	if e.Working() {
+		return e.inflateOn(), 0
+	}
 	if e.op == Continuation {
 		e.Release() // the message of the call before has been dealt with
 	}
@@ -94,12 +101,18 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 
 // Idle reports that no fragmented message is under way and no buffer is held: the value may be dropped, and a zero one
 // used in its place. It is never so between a fragmented message and the call of Next after it.
-func (e *Endpoint) Idle() bool { return e.op == Continuation && e.buf == nil }
+func (e *Endpoint) Idle() bool { return e.op == Continuation && e.buf == nil && e.work == nil }
+
+// Working reports whether Next has to be called whether more has come or not: a message is being inflated.
+func (e *Endpoint) Working() bool { return e.work != nil && !e.work.done }
 
 // Release forgets a message that is under way and gives its buffer back. The endpoint is as new.
 func (e *Endpoint) Release() {
 	if e.buf != nil {
 		bytebufferpool.Put(e.buf)
+	}
+	if e.work != nil {
+		e.work.release()
 	}
 	*e = Endpoint{}
 }
@@ -141,7 +154,7 @@ func (e *Endpoint) take(h *Header, payload []byte, l *Limits) Event {
 		return closeEvent(payload)
 	case h.Fin && h.OpCode != Continuation:
 		if h.Rsv != 0 {
-			return inflate(h.OpCode, payload, l)
+			return e.inflate(h.OpCode, payload, l)
 		}
 		return message(h.OpCode, payload, 0)
 	}
@@ -164,7 +177,7 @@ func (e *Endpoint) take(h *Header, payload []byte, l *Limits) Event {
 		payload = e.buf.B
 	}
 	if packed {
-		return inflate(op, payload, l)
+		return e.inflate(op, payload, l)
 	}
 	return message(op, payload, e.whole)
 }
@@ -183,21 +196,49 @@ func (e *Endpoint) checkBegun() Event {
 	return Event{}
 }
 
-// Held is how many bytes of an unfinished fragmented message the endpoint keeps.
-func (e *Endpoint) Held() int {
-	if e.buf == nil {
-		return 0
+// Held is how many bytes the endpoint keeps of a message that is not whole yet, or not inflated.
+func (e *Endpoint) Held() (bytes int) {
+	if e.buf != nil {
+		bytes = len(e.buf.B)
 	}
-	return len(e.buf.B)
+	if e.work != nil {
+		bytes += len(e.work.out)
+	}
+	return bytes
 }
 
-// inflate makes a message of one that is compressed (RFC 7692 §6.2).
-func inflate(op Opcode, payload []byte, l *Limits) Event {
-	payload, err := l.Inflater.Inflate(payload, l.MessageBytesMax)
+// inflate makes a message of one that is compressed (RFC 7692 §6.2). A short one is inflated at once, a long one in steps.
+func (e *Endpoint) inflate(op Opcode, payload []byte, l *Limits) Event {
+	if len(payload) <= atOnceBytesMax {
+		out, err := l.Inflater.Inflate(payload, l.MessageBytesMax)
+		return inflated(op, out, len(payload), err)
+	}
+	if e.buf == nil { // else it stands there already
+		e.buf = bytebufferpool.Get()
+		e.buf.B = append(e.buf.B, payload...)
+	}
+	e.kind, e.work = op, inflations.Get().(*inflation)
+	e.work.begin(e.buf.B, l.MessageBytesMax, l.Inflater.RatioMax)
+	return e.inflateOn()
+}
+
+// inflateOn takes a further step.
+func (e *Endpoint) inflateOn() Event {
+	done, err := e.work.step()
+	if !done && err == nil {
+		return Event{Kind: Working}
+	}
+	e.work.done = true
+	return inflated(e.kind, e.work.out, len(e.buf.B), err)
+}
+
+func inflated(op Opcode, out []byte, packedBytes int, err error) Event {
 	switch {
 	case err == nil:
-		return message(op, payload, 0)
-	case errors.Is(err, errInflate):
+		ev := message(op, out, 0)
+		ev.Packed = packedBytes
+		return ev
+	case errors.Is(err, errInflate), errors.Is(err, errInflateWaste):
 		return fail(InvalidPayload, err)
 	default:
 		return fail(MessageTooBig, err)

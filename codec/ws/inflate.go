@@ -1,8 +1,13 @@
 package ws
 
 import (
-	"encoding/binary"
+	"bufio"
+	"bytes"
 	"errors"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
 )
 
 const (
@@ -10,8 +15,23 @@ const (
 	// several hundred.
 	RatioFreeBytes = 64 << 10
 
-	inflatedBytesLeast   = 4 << 10 // of the buffer
-	inflatedKeptBytesMax = 1 << 20 // of the buffer, between two messages
+	windowBytesMax = 32 << 10 // that a client may look back (RFC 7692 §7.1.2)
+
+	inflatedKeptBytesMax = 256 << 10 // of the buffer between two messages
+	inflatedBytesLeast   = 512
+
+	// A step of inflating ends when it has read or given so much: a fraction of a millisecond of what clients send. Data made to
+	// take time gets no further in one than it may go without giving anything (wasteBytesMax), or to the next full window:
+	// some milliseconds, at 1.8 µs for a block of 11 bytes that does nothing but state its codes.
+	stepReadBytes  = 16 << 10
+	stepGivenBytes = 128 << 10
+
+	// atOnceBytesMax is how long a compressed message may be that is inflated in one step, whatever is in it.
+	atOnceBytesMax = 4 << 10
+
+	// wasteBytesMax is how much more than five quarters of what it has given may be read of a message: who cannot make it
+	// smaller sends it as it is, with a few bytes a block. What is given comes by the window, so it has to be more than that.
+	wasteBytesMax = windowBytesMax*5/4 + 8<<10
 )
 
 // Why a compressed message is refused, as the peer gets to read it.
@@ -19,24 +39,15 @@ var (
 	errInflate       = errors.New("compressed message is corrupt")
 	errInflateTooBig = errors.New("message too big when inflated")
 	errInflateRatio  = errors.New("message inflates to too many times its size")
+	errInflateWaste  = errors.New("compressed message holds much less than its size")
 )
 
 // Inflater undoes permessage-deflate (RFC 7692 §7.2.2) without context takeover. It belongs to one goroutine, whose
 // connections may share it: what it gives is valid until it is used again.
-//
-// The decoder is ours since that of a library reads from a stream into a window of its own, and takes 1.3 µs for each block
-// of 11 bytes that does nothing but state its codes, so that a message of a mebibyte could occupy a loop for 120 ms. This one
-// works from slice to slice (BenchmarkInflate).
 type Inflater struct {
 	RatioMax int // of inflated to compressed bytes, of messages that inflate to more than RatioFreeBytes
 
-	out    []byte // of the message
-	outMax int    // bytes; what failing there is called:
-	errMax error
-	in     bitReader
-
-	literals, distances, lengths huffman
-	codeBits                     [literalsMax + distancesMax]uint8
+	out []byte // lent out
 }
 
 // NewInflater makes an Inflater. ratioMax is as RatioMax.
@@ -45,218 +56,154 @@ func NewInflater(ratioMax int) *Inflater { return &Inflater{RatioMax: ratioMax} 
 // Inflate gives what the payload of a compressed message was before. It takes no more memory than for what has really come
 // out, and stops as soon as that is more than bytesMax, or too many times the payload. The payload is left as it is.
 //
-// Blocks may be of any kind, and one that says it is the final one may be followed by others (RFC 7692 §7.2.1). A message is
-// whole if it ends so, or where the flush's end, which the sender leaves out, completes a block that holds nothing: at
-// the length of a stored block.
+// Blocks may be of any kind, and one that says it is the final one may be followed by others (RFC 7692 §7.2.3.4).
 func (f *Inflater) Inflate(payload []byte, bytesMax int) ([]byte, error) {
-	if cap(f.out) > inflatedKeptBytesMax {
-		f.out = nil
-	}
-	f.out = f.out[:0]
-	f.in = bitReader{src: payload}
-	f.outMax, f.errMax = bytesMax, errInflateTooBig
-	if ratio := max(RatioFreeBytes, f.RatioMax*len(payload)); ratio < bytesMax {
-		f.outMax, f.errMax = ratio, errInflateRatio
-	}
-	err := f.blocks()
-	f.in = bitReader{}
-	if err != nil {
-		return nil, err
-	}
-	return f.out, nil
-}
-
-// blocks inflates all blocks of a message (RFC 1951 §3.2.3).
-func (f *Inflater) blocks() error {
+	i := inflations.Get().(*inflation)
+	defer i.release()
+	i.begin(payload, bytesMax, f.RatioMax)
+	i.out, f.out = f.out[:0], nil
 	for {
-		header, ok := f.in.take(3)
-		if !ok {
-			return errInflate
-		}
-		var err error
-		switch header >> 1 {
-		case 0:
-			f.in.align()
-			if f.in.left() == 0 {
-				return nil
+		if done, err := i.step(); err != nil {
+			return nil, err
+		} else if done {
+			out := i.out
+			if i.out = nil; cap(out) <= inflatedKeptBytesMax {
+				f.out = out
 			}
-			err = f.stored()
-		case 1:
-			err = f.coded(fixedLiterals, fixedDistances)
-		case 2:
-			if err = f.readCodes(); err == nil {
-				err = f.coded(&f.literals, &f.distances)
+			return out, nil
+		}
+	}
+}
+
+// inflation is a message that is being inflated, a step at a time: a peer can make one of a mebibyte take a tenth of a second,
+// and others are not to wait for it.
+type inflation struct {
+	in     feed
+	reader *bufio.Reader // of in; the decoder is quickest with one
+	flate  io.ReadCloser
+
+	out    []byte // of the message so far
+	outMax int    // bytes; what failing there is called:
+	errMax error
+	done   bool // out is whole, or has failed
+}
+
+// An inflation takes some 80 KiB: there are as many as messages that are being inflated.
+var inflations = sync.Pool{New: func() any { return newInflation() }}
+
+func newInflation() *inflation {
+	i := new(inflation)
+	i.reader = bufio.NewReaderSize(&i.in, 2<<10)
+	i.flate = flate.NewReader(i.reader)
+	return i
+}
+
+// release forgets a message and gives the inflation back.
+func (i *inflation) release() {
+	i.forget()
+	inflations.Put(i)
+}
+
+func (i *inflation) forget() {
+	i.in.src = nil
+	if i.out = i.out[:0]; cap(i.out) > inflatedKeptBytesMax {
+		i.out = nil
+	}
+}
+
+// begin begins with a message. The payload must not change until the last step.
+func (i *inflation) begin(payload []byte, bytesMax, ratioMax int) {
+	i.forget()
+	i.in, i.done = feed{src: payload}, false
+	i.outMax, i.errMax = bytesMax, errInflateTooBig
+	if ratio := max(RatioFreeBytes, ratioMax*len(payload)); ratio < bytesMax {
+		i.outMax, i.errMax = ratio, errInflateRatio
+	}
+	i.reader.Reset(&i.in)
+	i.restart()
+}
+
+// restart begins with the first block, or with the one behind one that said that it was the final one. That may refer back
+// to what was there before.
+func (i *inflation) restart() {
+	_ = i.flate.(flate.Resetter).Reset(i.reader, i.out[max(0, len(i.out)-windowBytesMax):])
+}
+
+// step inflates some more, and reports whether all is done: then out is the message.
+func (i *inflation) step() (done bool, err error) {
+	read, given := i.in.read, len(i.out)
+	for i.in.read-read < stepReadBytes && len(i.out)-given < stepGivenBytes {
+		n, err := i.flate.Read(i.room())
+		i.out = i.out[:len(i.out)+n]
+		i.in.given = len(i.out)
+		switch {
+		case len(i.out) > i.outMax:
+			return false, i.errMax
+		case err == nil:
+		case errors.Is(err, errInflateWaste):
+			return false, errInflateWaste
+		case !errors.Is(err, io.EOF):
+			return false, errInflate
+		default: // a final block
+			read := i.in.read - i.reader.Buffered()
+			switch {
+			case !i.whole(read, n > 0):
+				return false, errInflate
+			case read >= len(i.in.src):
+				return true, nil
 			}
-		default:
-			err = errInflate
+			i.restart()
 		}
-		if err != nil {
-			return err
-		}
-		if final := header&1 != 0; final {
-			f.in.align()
-			if f.in.left() == 0 {
-				return nil
-			}
-		}
+	}
+	return false, nil
+}
+
+// whole reports whether all of out came of the payload, of which so much was read up to the end of a final block; late says
+// that the last of it came only with that. A block that is cut off takes the end of the flush for the rest of itself, and
+// what comes of that comes with our final block; or it is a final one itself, of which only the length may be left out, as
+// that of one that holds nothing.
+func (i *inflation) whole(read int, late bool) bool {
+	switch read - len(i.in.src) {
+	case len(flushTail):
+		return !late || !bytes.HasSuffix(i.out, []byte(flushTail))
+	case len(flushTail) + len(finalBlock):
+		return !late
+	default:
+		return read <= len(i.in.src)
 	}
 }
 
-// stored inflates a block that is not compressed, from its length on (RFC 1951 §3.2.4).
-func (f *Inflater) stored() error {
-	const sizeBytes = 4
-	src := f.in.rest()
-	if len(src) < sizeBytes {
-		return errInflate
+// room is where more can be put, of one byte at least: the one that is too many has to show.
+func (i *inflation) room() []byte {
+	if len(i.out) == cap(i.out) {
+		size := min(max(2*cap(i.out), inflatedBytesLeast), i.outMax+1)
+		i.out = append(make([]byte, 0, size), i.out...)
 	}
-	length, check := binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
-	if length != ^check {
-		return errInflate
-	}
-	src = src[sizeBytes:]
-	n := min(int(length), len(src))
-	switch {
-	case n > f.outMax-len(f.out):
-		return f.errMax
-	case n < int(length):
-		return errInflate
-	}
-	out, at := f.out[:min(cap(f.out), f.outMax)], len(f.out)
-	for n > len(out)-at {
-		out = f.grow(out)
-	}
-	copy(out[at:], src[:n])
-	f.out = out[:at+n]
-	f.in = bitReader{src: src[n:]}
-	return nil
+	return i.out[len(i.out):min(cap(i.out), i.outMax+1)]
 }
 
-// coded inflates what a block holds by its codes (RFC 1951 §3.2.3). The fields that change are variables here: it is where
-// the time goes.
-func (f *Inflater) coded(literals, distances *huffman) error {
-	const pairBitsMax = codeBitsMax + 5 + codeBitsMax + 13 // of a length and a distance with their extra bits
-	in, hold, n := &f.in, f.in.hold, f.in.n
-	out, at := f.out[:min(cap(f.out), f.outMax)], len(f.out)
-	for {
-		if n < pairBitsMax {
-			hold, n = in.refill(hold, n)
-		}
-		symbol, used := literals.decode(hold)
-		if used == 0 || used > n {
-			return errInflate
-		}
-		hold, n = hold>>used, n-used
-		if symbol < endOfBlock {
-			if at == len(out) {
-				if out = f.grow(out); at == len(out) {
-					return f.errMax
-				}
-			}
-			out[at] = byte(symbol)
-			at++
-			continue
-		}
-		if symbol == endOfBlock {
-			in.hold, in.n = hold, n
-			f.out = out[:at]
-			return nil
-		}
-		if symbol -= endOfBlock + 1; symbol >= uint(len(lengthCodes)) {
-			return errInflate
-		}
-		c := &lengthCodes[symbol]
-		length := c.value(hold)
-		if c.extra > n {
-			return errInflate
-		}
-		hold, n = hold>>c.extra, n-c.extra
-
-		symbol, used = distances.decode(hold)
-		if used == 0 || used > n || symbol >= uint(len(distanceCodes)) {
-			return errInflate
-		}
-		hold, n = hold>>used, n-used
-		c = &distanceCodes[symbol]
-		distance := c.value(hold)
-		if c.extra > n || distance > at {
-			return errInflate
-		}
-		hold, n = hold>>c.extra, n-c.extra
-		for length > len(out)-at {
-			if len(out) == f.outMax {
-				return f.errMax
-			}
-			out = f.grow(out)
-		}
-		repeat(out[at-distance:at+length], distance)
-		at += length
-	}
+// feed gives a message's payload, with the end of the flush that its sender leaves out and a block that ends it all.
+type feed struct {
+	src   []byte
+	read  int // how far
+	given int // bytes that came of it so far
 }
 
-// grow gives a buffer with what is in out and room for more, up to outMax bytes.
-func (f *Inflater) grow(out []byte) []byte {
-	larger := make([]byte, min(max(inflatedBytesLeast, 2*len(out)), f.outMax))
-	copy(larger, out)
-	return larger
-}
+// finalBlock is a stored block that is empty and says that it is the last.
+const finalBlock = "\x01\x00\x00\xff\xff"
 
-// repeat fills p with what its first distance bytes are. Where they are fewer than what is to be filled, what has been
-// is repeated in turn.
-func repeat(p []byte, distance int) {
-	for n := distance; n < len(p); n *= 2 {
-		copy(p[n:], p[:n])
+func (f *feed) Read(p []byte) (n int, err error) {
+	const end = flushTail + finalBlock
+	switch at := f.read - len(f.src); {
+	case at < 0:
+		n = copy(p, f.src[f.read:])
+	case at < len(end):
+		n = copy(p, end[at:])
+	default:
+		return 0, io.EOF
 	}
-}
-
-// readCodes reads the codes of a block that has its own (RFC 1951 §3.2.7).
-func (f *Inflater) readCodes() error {
-	head, ok := f.in.take(14)
-	literals, distances, lengths := int(head&31)+257, int(head>>5&31)+1, int(head>>10)+4
-	if !ok || literals > literalsMax || distances > distancesMax {
-		return errInflate
+	if f.read += n; f.read > f.given*5/4+wasteBytesMax && f.read <= len(f.src) {
+		return 0, errInflateWaste
 	}
-	var lengthBits [len(lengthOrder)]uint8
-	for _, symbol := range lengthOrder[:lengths] {
-		v, ok := f.in.take(3)
-		if !ok {
-			return errInflate
-		}
-		lengthBits[symbol] = uint8(v)
-	}
-	codeBits := f.codeBits[:literals+distances]
-	if !f.lengths.build(lengthBits[:]) || !f.readLengths(codeBits) ||
-		!f.literals.build(codeBits[:literals]) || !f.distances.build(codeBits[literals:]) {
-		return errInflate
-	}
-	return nil
-}
-
-// readLengths reads the lengths of codes, of both alphabets as one list.
-func (f *Inflater) readLengths(codeBits []uint8) bool {
-	for i := 0; i < len(codeBits); {
-		f.in.fill()
-		symbol, used := f.lengths.decode(f.in.hold)
-		if used == 0 || used > f.in.n {
-			return false
-		}
-		f.in.drop(used)
-		if symbol < repeatLast {
-			codeBits[i] = uint8(symbol)
-			i++
-			continue
-		}
-		c := &repeatCodes[symbol-repeatLast]
-		times := c.value(f.in.hold)
-		if c.extra > f.in.n || times > len(codeBits)-i || symbol == repeatLast && i == 0 {
-			return false
-		}
-		f.in.drop(c.extra)
-		if symbol == repeatLast {
-			repeat(codeBits[i-1:i+times], 1)
-		} else {
-			clear(codeBits[i : i+times])
-		}
-		i += times
-	}
-	return true
+	return n, nil
 }

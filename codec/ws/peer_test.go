@@ -25,6 +25,9 @@ func (p *peer) feed(chunk []byte, l *Limits) (events []string) {
 		if ev.Kind == NeedMore {
 			return events
 		}
+		if ev.Kind == Working {
+			continue
+		}
 		events = append(events, describe(ev))
 		if ev.Kind == CloseEvent || ev.Kind == Fail {
 			p.over = true

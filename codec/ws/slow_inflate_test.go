@@ -12,7 +12,7 @@ import (
 )
 
 // slowInflate inflates a message by the standard library. sure is false where that stops at a fault without having given all
-// that came before it, so that nobody can say whether the bounds were passed first.
+// that came before it, so that nobody can say whether the bounds were passed first; and where the Inflater may be stricter.
 func slowInflate(payload []byte, bytesMax, ratioMax int) (message []byte, err error, sure bool) {
 	message, whole := slowBlocks(payload)
 	limit, tooMuch := bytesMax, errInflateTooBig
@@ -23,10 +23,17 @@ func slowInflate(payload []byte, bytesMax, ratioMax int) (message []byte, err er
 	case len(message) > limit:
 		return nil, tooMuch, true
 	case !whole:
-		return nil, errInflate, len(message)+16*258 <= limit
+		return nil, errInflate, len(message)+2*windowBytesMax <= limit && !wasteful(message, payload)
+	case wasteful(message, payload), bytes.HasSuffix(message, []byte(flushTail)):
+		return message, nil, false
 	default:
 		return message, nil, true
 	}
+}
+
+// wasteful says that a message may be refused for what it holds too little of.
+func wasteful(message, payload []byte) bool {
+	return len(payload) > wasteBytesMax && len(payload) > len(message)
 }
 
 // slowBlocks inflates what it can, and reports whether a whole message came of it: all of payload, up to the end of a final
@@ -157,6 +164,7 @@ func TestDeflateAgainstSlow(t *testing.T) {
 			seen[strings.Join(strings.Fields(ev)[:2], " ")]++
 		}
 	}
+	seen["fail 1007"] += seen["fail, 1007"]
 	for _, ev := range []string{"message text", "message binary", "fail 1007", "fail 1009", "fail 1002"} {
 		if seen[ev] < 20 {
 			t.Errorf("%d times %q: what is this test of?", seen[ev], ev)

@@ -137,7 +137,7 @@ func Default() Config {
 			UnfinishedBytes:            256 * MiB,
 			Fragments:                  4096,
 		},
-		Deflate:   Deflate{Enabled: true, MinBytes: 256, RatioMax: 100},
+		Deflate:   Deflate{Enabled: true, MinBytes: 128, RatioMax: 100},
 		Origins:   []string{"*"},
 		Anonymous: Anonymous{Subscribe: []string{"#"}, Publish: []string{}},
 		Ring: Ring{
