@@ -11,8 +11,8 @@ import (
 
 // How many messages the healthy clients get before a fault, at least while it lasts, and after it.
 const (
-	settleMessages = 100
-	faultMessages  = 300
+	settleMessages = 80
+	faultMessages  = 250
 	afterMessages  = 40
 )
 
