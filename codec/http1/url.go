@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// What can be wrong with an encoded piece of a URL.
+// What can be wrong with an encoded piece of a URL, as the peer gets to read it.
 var (
-	ErrEscape = errors.New("http1: a '%' must be followed by two hexadecimal digits")
-	ErrUTF8   = errors.New("http1: not valid UTF-8 once decoded")
+	ErrEscape = errors.New("a '%' must be followed by two hexadecimal digits")
+	ErrUTF8   = errors.New("not valid UTF-8 once decoded")
 )
 
 // Unescape appends src to dst with percent-encoding undone, once; '+' is a plus (RFC 3986 §2.1). The result is valid

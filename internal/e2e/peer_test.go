@@ -135,7 +135,11 @@ func (p *peer) response() (response, error) {
 			break
 		}
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		a.header[strings.ToLower(name)] = value
+		name = strings.ToLower(name)
+		if before := a.header[name]; before != "" { // a list in several lines (RFC 9110 §5.3)
+			value = before + ", " + value
+		}
+		a.header[name] = value
 	}
 	if a.status != 101 {
 		a.body, err = io.ReadAll(p.r)

@@ -82,7 +82,7 @@ func TestOpenRefusals(t *testing.T) {
 		{"a token", "/raw/a?token=x", "400 bad_request the parameter token is not built yet"},
 		{"a pattern", "/raw/a/+", "400 bad_topic /raw serves one exact topic: patterns with + or # are for /ws"},
 		{"the other pattern", "/raw/%23", "400 bad_topic /raw serves one exact topic: patterns with + or # are for /ws"},
-		{"a wrong escape", "/raw/%zz", "400 bad_topic the topic in the path: http1: a '%' must be followed by two hexadecimal digits"},
+		{"a wrong escape", "/raw/%zz", "400 bad_topic the topic in the path: a '%' must be followed by two hexadecimal digits"},
 		{"no topic", "/raw/", "400 bad_topic a topic has at least one byte"},
 		{"no permission", "/raw/secret", "403 forbidden no permission to subscribe to secret"},
 		{"too much", "/raw/big?last=20000", "400 too_many last brings too much: at most 10000 messages in all topics of a request"},
