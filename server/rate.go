@@ -130,8 +130,10 @@ func (w *worker) serves(c *poller.Conn) bool {
 	return true
 }
 
-// inflateWork is how much more work it can be to inflate a byte than to read it.
-const inflateWork = 8
+const (
+	inflateWork = 8  // how much more work it can be to inflate a byte than to read it
+	frameBytes  = 64 // what a frame counts for at least: a message may come in thousands that are empty
+)
 
 // charge counts an event of n bytes of input. A message on /ws is counted by Admit.
 func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
@@ -141,7 +143,7 @@ func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
 	if ev.Packed > 0 {
 		n = max(n, len(ev.Payload), inflateWork*ev.Packed)
 	}
-	w.pace.bytes(n)
+	w.pace.bytes(max(n, frameBytes*ev.Frames))
 }
 
 // Admit implements protocol.Peer.

@@ -153,6 +153,10 @@ func TestInflatedBytesCount(t *testing.T) {
 	if _, inflated := w.pace.debt(); plain > 0 || inflated < 4*time.Second {
 		t.Errorf("10 bytes wait %v; 10 that inflate to 5,000 wait %v", plain, inflated)
 	}
+	w = &worker{pace: newPace(100, 1000)}
+	if w.charge(&poller.Conn{Kind: connEcho}, &ws.Event{Frames: 100}, 600); w.pace.current.bytes < 6*int64(time.Second) {
+		t.Errorf("a hundred empty frames are worth %v", time.Duration(w.pace.current.bytes))
+	}
 	small := ws.Event{Kind: ws.Message, Payload: make([]byte, 5), Packed: 400}
 	w = &worker{pace: newPace(100, 1000)}
 	w.charge(&poller.Conn{Kind: connEcho}, &small, 400)

@@ -79,8 +79,9 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 		Listen: cfg.Listen, Loops: cfg.Loops.Or(min(runtime.GOMAXPROCS(0), poller.LoopsMax)),
 		SendBufferBytes: int(cfg.Socket.SendBufferBytes), RepliesBytesMax: int(cfg.Limits.RepliesBytes),
 		InputBytesMax: int(cfg.Limits.MessageBytes) + inputSlack,
-		// Later than the heartbeats give a slow reader up, so that they do and not the kernel.
-		UserTimeout:   cfg.Heartbeat.PingInterval + cfg.Heartbeat.PongTimeout + 10*time.Second,
+		// Much later than the heartbeats give a slow reader up, so that they do and not the kernel, which takes a peer
+		// with a small window for gone though it reads.
+		UserTimeout:   10 * (cfg.Heartbeat.PingInterval + cfg.Heartbeat.PongTimeout),
 		ReservedFiles: adminConnections + filesReserved,
 		RefuseFull:    http1.AppendError(nil, refuseFull),
 	})

@@ -30,6 +30,7 @@ type Event struct {
 	Code    CloseCode
 	Reason  string
 	Packed  int // of a Message: bytes of its payload before it was inflated; 0 if it was not compressed
+	Frames  int // that were consumed
 }
 
 // Limits bounds what a peer may make an Endpoint hold.
@@ -74,19 +75,19 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 	if e.op == Continuation {
 		e.Release() // the message of the call before has been dealt with
 	}
-	for {
+	for frames := 1; ; frames++ {
 		h, size, err := ParseHeader(src[n:], e.state(l))
 		if err != nil {
 			return fail(ProtocolError, err), len(src)
 		}
 		if size == 0 {
-			return Event{}, n
+			return Event{Frames: frames - 1}, n
 		}
 		if err := e.admit(&h, l); err != nil {
 			return fail(MessageTooBig, err), len(src)
 		}
 		if int64(len(src)-n-size) < h.Length {
-			return Event{}, n
+			return Event{Frames: frames - 1}, n
 		}
 		payload := src[n+size:][:h.Length:h.Length]
 		Mask(payload, h.Mask, 0)
@@ -94,6 +95,7 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 		if ev := e.take(&h, payload, l); ev.Kind == Fail {
 			return ev, len(src)
 		} else if ev.Kind != NeedMore {
+			ev.Frames = frames
 			return ev, n
 		}
 	}

@@ -26,6 +26,9 @@ const (
 	stepReadBytes  = 16 << 10
 	stepGivenBytes = 128 << 10
 
+	// restartBytes is how much beginning anew behind a final block counts for as reading: it copies the window.
+	restartBytes = 512
+
 	// atOnceBytesMax is how long a compressed message may be that is inflated in one step, whatever is in it.
 	atOnceBytesMax = 4 << 10
 
@@ -145,31 +148,32 @@ func (i *inflation) step() (done bool, err error) {
 		case !errors.Is(err, io.EOF):
 			return false, errInflate
 		default: // a final block
-			read := i.in.read - i.reader.Buffered()
+			end := i.in.read - i.reader.Buffered()
 			switch {
-			case !i.whole(read, n > 0):
+			case !i.whole(end, n > 0):
 				return false, errInflate
-			case read >= len(i.in.src):
+			case end >= len(i.in.src):
 				return true, nil
 			}
 			i.restart()
+			read -= restartBytes
 		}
 	}
 	return false, nil
 }
 
-// whole reports whether all of out came of the payload, of which so much was read up to the end of a final block; late says
+// whole reports whether all of out came of the payload, where a final block has ended after so many bytes of it; late says
 // that the last of it came only with that. A block that is cut off takes the end of the flush for the rest of itself, and
 // what comes of that comes with our final block; or it is a final one itself, of which only the length may be left out, as
 // that of one that holds nothing.
-func (i *inflation) whole(read int, late bool) bool {
-	switch read - len(i.in.src) {
+func (i *inflation) whole(end int, late bool) bool {
+	switch end - len(i.in.src) {
 	case len(flushTail):
 		return !late || !bytes.HasSuffix(i.out, []byte(flushTail))
 	case len(flushTail) + len(finalBlock):
 		return !late
 	default:
-		return read <= len(i.in.src)
+		return end <= len(i.in.src)
 	}
 }
 

@@ -20,6 +20,14 @@ func slowMessage(blocks int) []byte {
 	return w.put(0, 3).bytes
 }
 
+// finalMessage is of blocks that each say that they are the last.
+func finalMessage(blocks int) (payload []byte) {
+	for range blocks {
+		payload = append(payload, "\xf3\x48\xcd\xc9\xc9\x07\x00"...) // Hello (RFC 7692 §7.2.3.4)
+	}
+	return append(payload, 0)
+}
+
 // TestInflateInSteps: a long message is inflated in steps, none of which is much work; what came meanwhile waits.
 func TestInflateInSteps(t *testing.T) {
 	slow := slowMessage(40_000)
@@ -31,6 +39,7 @@ func TestInflateInSteps(t *testing.T) {
 	}{
 		{"a short one", compressedOf(make([]byte, 1<<16)), 1 << 16, 0},
 		{"of ordinary blocks", compressedOf(randomText(newRandom(t), 1<<20, 60)), 1 << 20, 8},
+		{"of final blocks", finalMessage(3000), 3000 * 5, 3000 * restartBytes / stepReadBytes},
 		{"of blocks that take time", slow, 40_000 * 21, len(slow) / (stepReadBytes + wasteBytesMax)},
 	} {
 		l := &Limits{MessageBytesMax: 1 << 20, FragmentsMax: 10, Inflater: NewInflater(1000)}
