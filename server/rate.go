@@ -143,7 +143,7 @@ func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
 	if ev.Packed > 0 {
 		n = max(n, len(ev.Payload), inflateWork*ev.Packed)
 	}
-	w.pace.bytes(max(n, frameBytes*ev.Frames))
+	w.pace.bytes(max(n, frameBytes*int(ev.Frames)))
 }
 
 // Admit implements protocol.Peer.

@@ -26,11 +26,11 @@ const (
 type Event struct {
 	Kind    EventKind
 	Op      Opcode
-	Payload []byte
 	Code    CloseCode
+	Frames  int32 // that were consumed
+	Packed  int   // of a Message: bytes of its payload before it was inflated; 0 if it was not compressed
+	Payload []byte
 	Reason  string
-	Packed  int // of a Message: bytes of its payload before it was inflated; 0 if it was not compressed
-	Frames  int // that were consumed
 }
 
 // Limits bounds what a peer may make an Endpoint hold.
@@ -75,7 +75,7 @@ func (e *Endpoint) Next(src []byte, l *Limits) (ev Event, n int) {
 	if e.op == Continuation {
 		e.Release() // the message of the call before has been dealt with
 	}
-	for frames := 1; ; frames++ {
+	for frames := int32(1); ; frames++ {
 		h, size, err := ParseHeader(src[n:], e.state(l))
 		if err != nil {
 			return fail(ProtocolError, err), len(src)
