@@ -48,7 +48,7 @@ type rest struct {
 	goroutines float64
 	files      float64
 	heap       float64 // MiB that live after a collection
-	rings      float64 // MiB that the rings are said to hold, in one of the encodings
+	rings      float64 // MiB that the rings are said to hold
 }
 
 func (s *soak) rest() rest {

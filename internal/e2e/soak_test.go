@@ -33,6 +33,7 @@ type soak struct {
 	leaving          int // clients that have said farewell
 	publishing       int // publications without an answer
 	left             int // clients that have left, ever
+	unanswered       int // close frames without an answer
 	received         uint64
 	told             map[string]uint64 // messages missing, by reason
 	publishedByAdmin int
@@ -59,9 +60,10 @@ func plan(t *testing.T) soakPlan {
 	if err != nil || lasts < 10*time.Second {
 		t.Fatalf("MEGAWIRE_SOAK=%s: it is a duration of 10s at least", value)
 	}
+	// Of the places some hundred are empty at any time, of those who come back in a second or two.
 	// Rings are full once their messages are a minute old, and half of the run comes before what is judged.
 	return soakPlan{
-		lasts: lasts, sampled: min(max(lasts/60, time.Second), time.Minute), places: 10_000, exchange: 200, bulk: 20,
+		lasts: lasts, sampled: min(max(lasts/60, time.Second), time.Minute), places: 10_600, exchange: 200, bulk: 20,
 		wantsFlat: lasts >= 3*time.Minute, wantsStale: lasts >= 4*time.Minute,
 	}
 }
@@ -187,12 +189,11 @@ func (s *soak) complete() {
 		for have < len(s.places) && s.places[have].has() {
 			have++
 		}
-		if s.failed == nil && time.Now().After(end) {
+		switch late := time.Now().After(end); {
+		case late && have < len(s.places):
+			s.fail(fmt.Errorf("%v: %w", s.places[have], s.places[have].short()))
+		case late:
 			s.fail(fmt.Errorf("%d publications are unanswered", s.publishing))
-			if have < len(s.places) {
-				p := s.places[have]
-				s.fail(fmt.Errorf("%s %d, %v: %w", p.cohort.name, p.n, p.asks, p.short()))
-			}
 		}
 		s.failNow()
 	}
