@@ -16,7 +16,7 @@ import (
 const deflatedMessages = "megawire_deflated_messages_total"
 
 func TestPythonWebsocketsDeflate(t *testing.T) {
-	s := startServer(t)
+	s := startServer(t, "--deflate.min_bytes", "256")
 	script(t, s, "deflate_websockets.py", "none")
 	script(t, s, "deflate_websockets.py", "agreed")
 	off := startServer(t, "--deflate.enabled=false")
@@ -24,7 +24,7 @@ func TestPythonWebsocketsDeflate(t *testing.T) {
 }
 
 func TestNpmWsDeflate(t *testing.T) {
-	script(t, startServer(t), "deflate_ws.js", "on")
+	script(t, startServer(t, "--deflate.min_bytes", "256"), "deflate_ws.js", "on")
 	script(t, startServer(t, "--deflate.enabled=false"), "deflate_ws.js", "off")
 }
 
