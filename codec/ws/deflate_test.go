@@ -183,7 +183,7 @@ func TestEndpointDeflate(t *testing.T) {
 		f[0] = first
 		return f
 	}
-	zeros := compressedOf(make([]byte, 200_000))
+	zeros := compressedOf(make([]byte, 2<<20))
 	for _, c := range []struct {
 		about string
 		input []byte
@@ -218,7 +218,7 @@ func TestEndpointDeflate(t *testing.T) {
 		{"too long in its second frame", compressedFrames(Binary, hello, 4), 6, []string{"fail 1009 message too big"}},
 		{"as long as may be when inflated", compressedFrames(Binary, compressedOf(make([]byte, 200))), 200, []string{describe(Event{Kind: Message, Op: Binary, Payload: make([]byte, 200)})}},
 		{"too long when inflated", compressedFrames(Binary, compressedOf(make([]byte, 200))), 199, []string{"fail 1009 message too big when inflated"}},
-		{"a ratio out of bounds", compressedFrames(Binary, zeros), 1 << 20, []string{"fail 1009 message inflates to too many times its size"}},
+		{"a ratio out of bounds", compressedFrames(Binary, zeros), 4 << 20, []string{"fail 1009 message inflates to too many times its size"}},
 	} {
 		var p peer
 		l := &Limits{MessageBytesMax: c.limit, FragmentsMax: 10, Inflater: NewInflater(100)}

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// RatioFreeBytes is how much a message may inflate to whatever its ratio: text as ordinary as a list of zeros has one of
-	// several hundred.
-	RatioFreeBytes = 64 << 10
+	// RatioFreeBytes is how much a message may inflate to whatever its ratio: browsers compress all that they send, and a
+	// first try with a thousand times the same letter has one of several hundred. That much is inflated in a millisecond.
+	RatioFreeBytes = 1 << 20
 
 	windowBytesMax = 32 << 10 // that a client may look back (RFC 7692 §7.1.2)
 

@@ -121,9 +121,9 @@ func TestInflateCodes(t *testing.T) {
 
 // TestInflateBounds: what comes out is bounded in bytes and by its ratio to what came in, to the byte.
 func TestInflateBounds(t *testing.T) {
-	const mebibyte = 1 << 20
-	zeros := compressedOf(make([]byte, mebibyte))
-	ratio := mebibyte / len(zeros) // and a bit
+	const size = 4 << 20
+	zeros := compressedOf(make([]byte, size))
+	ratio := size / len(zeros) // and a bit
 	for _, c := range []struct {
 		about    string
 		payload  []byte
@@ -131,14 +131,14 @@ func TestInflateBounds(t *testing.T) {
 		ratioMax int
 		err      error
 	}{
-		{"exactly the bound", zeros, mebibyte, 2000, nil},
-		{"a byte more than the bound", zeros, mebibyte - 1, 2000, errInflateTooBig},
+		{"exactly the bound", zeros, size, 2000, nil},
+		{"a byte more than the bound", zeros, size - 1, 2000, errInflateTooBig},
 		{"a bound of nothing", zeros, 0, 2000, errInflateTooBig},
 		{"nothing, with a bound of nothing", []byte{0}, 0, 100, nil},
-		{"the ratio it has", zeros, mebibyte, ratio + 1, nil},
-		{"a ratio below", zeros, mebibyte, ratio, errInflateRatio},
-		{"any ratio, of as much as is free", compressedOf(make([]byte, RatioFreeBytes)), mebibyte, 0, nil},
-		{"a byte more than is free", compressedOf(make([]byte, RatioFreeBytes+1)), mebibyte, 0, errInflateRatio},
+		{"the ratio it has", zeros, size, ratio + 1, nil},
+		{"a ratio below", zeros, size, ratio, errInflateRatio},
+		{"any ratio, of as much as is free", compressedOf(make([]byte, RatioFreeBytes)), size, 0, nil},
+		{"a byte more than is free", compressedOf(make([]byte, RatioFreeBytes+1)), size, 0, errInflateRatio},
 		{"both bounds passed, that of size first", zeros, RatioFreeBytes, 0, errInflateTooBig},
 		{"stored, in pieces of which one is too many", []byte("\x00\x02\x00\xfd\xffab\x00\x02\x00\xfd\xffcd\x00"), 3, 100, errInflateTooBig},
 	} {

@@ -9,12 +9,9 @@ import (
 	"github.com/megawire/megawire/server/config"
 )
 
-// zeros200k is 200,000 zero bytes as permessage-deflate sends them.
-var zeros200k = append(append([]byte("\xec\xc1\x31\x01\x00\x00\x00\xc2\xa0\xf5\x4f\x6d\x06\x7f\xa0"), make([]byte, 193)...), 0x80, 0xd7, 0)
-
 // What is configured is what a client meets, with the reason and the metric that the manual says.
 func TestBoundsOfFrames(t *testing.T) {
-	const compressed = 0x40 // RSV1 (RFC 7692 §7.2.3.1)
+	zeros := func(n int) []byte { return frame(final(rsv1|opBinary), compress(make([]byte, n))) }
 	for _, row := range []struct {
 		says    string
 		change  func(c *config.Config)
@@ -29,9 +26,9 @@ func TestBoundsOfFrames(t *testing.T) {
 		{"one frame too many", func(c *config.Config) { c.Limits.Fragments = 3 }, false,
 			append(frame(opBinary, nil), bytes.Repeat(frame(opContinuation, nil), 2)...), "message in too many fragments"},
 		{"a message too large when inflated", func(c *config.Config) { c.Limits.MessageBytes, c.Deflate.RatioMax = 100*config.KiB, 1100 }, true,
-			frame(final(compressed|opBinary), zeros200k), "message too big when inflated"},
-		{"a message that grows too many times", func(c *config.Config) { c.Deflate.RatioMax = 500 }, true,
-			frame(final(compressed|opBinary), zeros200k), "message inflates to too many times its size"},
+			zeros(200_000), "message too big when inflated"},
+		{"a message that grows too many times", func(c *config.Config) { c.Limits.MessageBytes, c.Deflate.RatioMax = 4*config.MiB, 500 }, true,
+			zeros(2 << 20), "message inflates to too many times its size"},
 	} {
 		t.Run(row.says, func(t *testing.T) {
 			r := serve(t, row.change)

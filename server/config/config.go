@@ -57,7 +57,7 @@ type Limits struct {
 type Deflate struct {
 	Enabled  bool  `koanf:"enabled" usage:"agree on permessage-deflate with clients that offer it"`
 	MinBytes Bytes `koanf:"min_bytes" min:"1" max:"64MiB" usage:"frames with less payload are sent as they are"`
-	RatioMax int   `koanf:"ratio_max" min:"2" max:"1100" usage:"a message past 64KiB may inflate to so many times its size; one that exceeds it is closed with 1009"`
+	RatioMax int   `koanf:"ratio_max" min:"2" max:"1100" usage:"a message past 1MiB may inflate to so many times its size; one that exceeds it is closed with 1009"`
 }
 
 // Anonymous is what clients without a token may do.

@@ -38,8 +38,8 @@ async def async_for():
 
 async def echo():
     async with connect("/echo") as ws:
-        numbers = " é ".join(str(n * 7919) for n in range(10000))  # what is the same all over inflates too far
-        for message in ("", "x", numbers, b"", numbers.encode()):
+        numbers = " é ".join(str(n * 7919) for n in range(10000))
+        for message in ("", "x", "é" * 40000, numbers, b"", bytes(range(256)) * 300, numbers.encode()):
             await ws.send(message)
             check(await ws.recv(), message)
         # An iterable is sent as a fragmented message.
