@@ -187,11 +187,11 @@ func (p *place) other(text []byte) error {
 
 // gap takes a notice. Only of long messages can so many come that a reader who waits, or whom this busy machine lets wait,
 // falls out of what is kept. Only who was away may have missed what has expired. The ack says so, but of what was about to
-// go some may go between the ack and what it promises, or before the client has caught up.
+// go some may go between the ack and what it promises, or before the client has caught up; of a snapshot, too.
 func (p *place) gap(g *gap) error {
 	r := p.standing([]byte(g.Topic))
 	long := strings.HasPrefix(g.Topic, bulkPrefix)
-	excused := g.Reason == "slow" && (long || p.stale) || g.Reason == "expired" && (p.partly || p.stale || p.resumed && long)
+	excused := g.Reason == "slow" && (long || p.stale || r != nil && !r.begun) || g.Reason == "expired" && (p.partly || p.stale || p.resumed && long)
 	switch {
 	case r == nil, !excused, g.Reason == "slow" && !r.all, p.asking, g.From > g.To, g.To > r.topic.sent.Load(),
 		!r.begun && (g.From <= r.low || g.From > r.high), r.begun && g.From != r.at+1:
