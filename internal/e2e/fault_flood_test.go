@@ -14,6 +14,9 @@ import (
 // flooders is how many connections flood at once.
 const flooders = 20
 
+// slowSenders is a rate that flooders exceed on any machine.
+const slowSenders = "--limits.messages_per_second=2000"
+
 // flood is what many connections send, as fast as it is taken.
 type flood struct {
 	tr      *trial
@@ -85,7 +88,7 @@ func (f *flood) round() error {
 
 // 20 clients ping as fast as they can.
 func TestFaultPings(t *testing.T) {
-	tr := newTrial(t, 0, flooders*256<<10, quietHeartbeat...)
+	tr := newTrial(t, 0, flooders*256<<10, append(quietHeartbeat, slowSenders)...)
 	tr.flood(upgradeRequest("/ws"), bytes.Repeat(frame(final(opPing), make([]byte, 125)), 500))
 	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true})
 }
@@ -111,7 +114,7 @@ func TestFaultLargeMessages(t *testing.T) {
 
 // 20 clients publish as fast as they can to one topic, which all of them read.
 func TestFaultPublishes(t *testing.T) {
-	tr := newTrial(t, 0, flooders*256<<10+8<<20, append(quietHeartbeat, "--anonymous.publish=flood")...)
+	tr := newTrial(t, 0, flooders*256<<10+8<<20, append(quietHeartbeat, slowSenders, "--anonymous.publish=flood")...)
 	tr.flood(upgradeRequest("/raw/flood?echo=1&mode=latest"), bytes.Repeat(frame(final(opText), []byte(strings.Repeat("x", 50))), 500))
 	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true},
 		rise{metric: `megawire_messages_in_total{source="raw"}`, by: 1000, orMore: true})
@@ -135,13 +138,13 @@ func TestFaultSubscriptions(t *testing.T) {
 	tr.over(rise{metric: `megawire_requests_refused_total{code="rate_limited"}`, by: 1, orMore: true})
 }
 
-// deflated is a message of so many zeros, compressed (RFC 7692 §7.2.1), in one frame.
-func deflated(t *testing.T, zeros int) []byte {
+// deflated is a compressed message (RFC 7692 §7.2.1), in one frame.
+func deflated(t *testing.T, op byte, message []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w, err := zlib.NewWriterLevel(&out, zlib.BestCompression)
 	if err == nil {
-		_, err = w.Write(make([]byte, zeros))
+		_, err = w.Write(message)
 	}
 	if err == nil {
 		err = w.Flush()
@@ -150,7 +153,7 @@ func deflated(t *testing.T, zeros int) []byte {
 		t.Fatal(err)
 	}
 	const zlibHeadBytes, syncMarkBytes = 2, 4
-	return frame(final(opBinary)|rsv1, out.Bytes()[zlibHeadBytes:out.Len()-syncMarkBytes])
+	return frame(final(op)|rsv1, out.Bytes()[zlibHeadBytes:out.Len()-syncMarkBytes])
 }
 
 // offerDeflate is an upgrade that offers to compress.
@@ -163,7 +166,7 @@ func TestFaultBombs(t *testing.T) {
 	for says, zeros := range map[string]int{"past the ratio": 1 << 20, "past the size": 8 << 20} {
 		t.Run(says, func(t *testing.T) {
 			tr := newTrial(t, 0, flooders*(1<<20), quietHeartbeat...)
-			closed := tr.flood(offerDeflate("/echo"), deflated(t, zeros))
+			closed := tr.flood(offerDeflate("/echo"), deflated(t, opBinary, make([]byte, zeros)))
 			tr.over(rise{metric: `megawire_websocket_closes_total{code="1009"}`, by: float64(closed), orMore: true})
 		})
 	}
@@ -171,8 +174,8 @@ func TestFaultBombs(t *testing.T) {
 
 // 20 clients send messages that inflate to a MiB, where that is within the bounds, and have them sent back.
 func TestFaultInflation(t *testing.T) {
-	tr := newTrial(t, 0, flooders*(2<<20), append(quietHeartbeat, "--deflate.ratio_max=1100")...)
-	tr.flood(offerDeflate("/echo"), deflated(t, 1<<20))
+	tr := newTrial(t, 0, flooders*(2<<20), append(quietHeartbeat, "--deflate.ratio_max=1100", "--limits.bytes_per_second=2MiB")...)
+	tr.flood(offerDeflate("/echo"), deflated(t, opBinary, make([]byte, 1<<20)))
 	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true},
 		rise{metric: `megawire_websocket_closes_total{code="1009"}`})
 }

@@ -5,20 +5,32 @@ import (
 	"testing"
 )
 
-// A panic while a connection is served closes that one.
+// A panic while a connection is served closes that one, whatever of its message the server holds.
 func TestFaultPanic(t *testing.T) {
-	const panics = 20
+	const word = "panic!"
+	messages := map[string][]byte{
+		upgradeRequest("/echo"): frame(final(opText), []byte(word)),
+		upgradeRequest("/echo?in=fragments"): append(frame(opText, []byte(word[:3])),
+			frame(final(opContinuation), []byte(word[3:]))...),
+		offerDeflate("/echo"): deflated(t, opText, []byte(word)),
+	}
+	const each = 10
+	panics := each * len(messages)
 	tr := newTrial(t, 0, 0, quietHeartbeat...)
 	tr.panicsPlanted = panics
 	bystander := tr.dial("/echo")
-	g := tr.upgraded(panics, "/echo")
-	g.send(append(frame(final(opText), []byte("panic!")), frame(final(opText), []byte("more"))...))
-	g.meet("end", "reset")
-	bystander.send("panic?")
-	bystander.expect("panic?")
+	for request, message := range messages {
+		g := tr.gang(each, []byte(request))
+		g.send(append(message, frame(final(opText), []byte("more"))...))
+		g.meet("end", "reset")
+		g.cut()
+		bystander.write(append(frame(opText, []byte("not a ")), frame(final(opContinuation), []byte(word))...))
+		bystander.expect("not a " + word)
+	}
 	bystander.close()
 	tr.outlast()
-	tr.over(rise{metric: "megawire_panics_total", by: panics}, rise{metric: `megawire_websocket_closes_total{code="1006"}`, by: panics + 1})
+	tr.over(rise{metric: "megawire_panics_total", by: float64(panics)},
+		rise{metric: `megawire_websocket_closes_total{code="1006"}`, by: float64(panics + 1)})
 }
 
 // More come than there are files for: they are told so.

@@ -12,7 +12,7 @@ import (
 // How many messages the healthy clients get before a fault, at least while it lasts, and after it.
 const (
 	settleMessages = 80
-	faultMessages  = 250
+	faultMessages  = 250 // fewer with -short
 	afterMessages  = 40
 )
 
@@ -69,7 +69,7 @@ func (tr *trial) await(what string, messages int64) {
 // outlast keeps the fault up for as long as the healthy clients need for their messages.
 func (tr *trial) outlast() {
 	tr.t.Helper()
-	tr.await("the healthy clients have been served in spite of the fault", faultMessages)
+	tr.await("the healthy clients have been served in spite of the fault", int64(size(faultMessages, faultMessages/5)))
 }
 
 func (tr *trial) read() reading {
