@@ -57,7 +57,10 @@ var conformanceServers = map[string]func(*config.Config){
 	"guarded": func(c *config.Config) {
 		c.Anonymous.Subscribe, c.Origins = []string{witnessTopic, "open/#"}, []string{"https://app.example"}
 	},
-	"full":  func(c *config.Config) { c.Limits.Connections = 1 }, // which the witness is
+	"full": func(c *config.Config) { c.Limits.Connections = 1 }, // which the witness is
+	"narrow": func(c *config.Config) {
+		c.Limits.HeadBytes, c.Limits.MessageBytes, c.Limits.Fragments = config.KiB, config.KiB, 3
+	},
 	"plain": func(c *config.Config) { c.Deflate.Enabled, c.Echo.Enabled = false, false },
 }
 
