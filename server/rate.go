@@ -9,17 +9,19 @@ import (
 )
 
 // pace is how fast a loop's clients may send: the same for each. What one has sent lately stands in tallies, where only
-// those have a place who sent something in the last seconds; so it takes nothing of an idle connection. It belongs to
-// its loop.
+// those have a place who sent more than one small message in a second: so it takes nothing of connections that answer a
+// ping now and then, but for a bit. It belongs to its loop.
 type pace struct {
 	perMessage     int64 // nanoseconds that a message is worth
 	bytesPerSecond int64
 	now            int64 // of the last tick, on the server's clock: what is allowed in a second need be no finer
 	tallies        map[uint32]tally
-	crowd          int   // the most tallies since the map was made
-	current        tally // of the connection being served
-	refusals       int   // of requests of one read
-	work           int   // done for one read, in messages
+	crowd          int      // the most tallies since the map was made
+	heard          []uint64 // a bit for each connection that has sent a small message in this second, by handle
+	current        tally    // of the connection being served
+	known          bool     // it has a place in tallies
+	refusals       int      // of requests of one read
+	work           int      // done for one read, in messages
 }
 
 // tally is when a client will have paid for what it sent, in messages and in bytes, were they all as fast as they may
@@ -31,6 +33,8 @@ const (
 	// paceDebtMax bounds what a client has to make up for: a message that is let through is paid for in this time,
 	// however large it is.
 	paceDebtMax = 10 * int64(time.Second)
+	// smallShare is the part of a second's bytes that is too little to be remembered, once a second.
+	smallShare = 100
 	// paceRefusalsMax is how many requests of one read are told that they came too fast, before the rest of it waits.
 	paceRefusalsMax = 32
 	// refusalShare is the part of a message that a refused request is worth: little, so that who is slightly too fast
@@ -51,12 +55,32 @@ func newPace(messagesPerSecond, bytesPerSecond int) pace {
 }
 
 // begin takes up a connection's tally for one read, end puts it down.
-func (p *pace) begin(handle uint32) { p.current, p.refusals, p.work = p.tallies[handle], 0, 0 }
+func (p *pace) begin(handle uint32) {
+	p.current, p.known = p.tallies[handle]
+	p.refusals, p.work = 0, 0
+}
 
 func (p *pace) end(handle uint32) {
-	if p.current.messages > p.now || p.current.bytes > p.now {
-		p.tallies[handle] = p.current
+	if p.current.messages <= p.now && p.current.bytes <= p.now || !p.known && p.small() && p.first(handle) {
+		return
 	}
+	p.tallies[handle] = p.current
+}
+
+// small says that what was read is worth a message of few bytes at most.
+func (p *pace) small() bool {
+	return p.current.messages <= p.now+p.perMessage && p.current.bytes <= p.now+paceBurst/smallShare
+}
+
+// first reports whether it is the first time in this second that a connection sends so little.
+func (p *pace) first(handle uint32) bool {
+	if n := int(handle/64) + 1; n > len(p.heard) {
+		p.heard = append(p.heard, make([]uint64, n-len(p.heard))...)
+	}
+	word, bit := &p.heard[handle/64], uint64(1)<<(handle%64)
+	first := *word&bit == 0
+	*word |= bit
+	return first
 }
 
 func (p *pace) forget(handle uint32) { delete(p.tallies, handle) }
@@ -85,6 +109,7 @@ func (p *pace) debt() (messages, bytes time.Duration) {
 // sweep lets the tallies go that are paid for. Once a second. A map keeps the room that it once needed: after a crowd it
 // is made anew.
 func (p *pace) sweep() {
+	clear(p.heard)
 	p.crowd = max(p.crowd, len(p.tallies))
 	for handle, t := range p.tallies {
 		if t.messages <= p.now && t.bytes <= p.now {

@@ -58,12 +58,21 @@ func TestPaceForgets(t *testing.T) {
 	p.served(1, func() { p.messages(1) })
 	p.served(2, func() { p.messages(50) })
 	p.served(3, func() {})
-	if len(p.tallies) != 2 {
-		t.Errorf("%d tallies, want those of 1 and 2", len(p.tallies))
+	if len(p.tallies) != 1 {
+		t.Errorf("%d tallies, want that of 2 alone: a message a second is not remembered", len(p.tallies))
 	}
-	p.now = int64(100 * time.Millisecond)
+	p.served(1, func() { p.messages(1) })
+	p.served(4, func() { p.bytes(100) })
+	if len(p.tallies) != 3 {
+		t.Errorf("%d tallies, want those of 1, which comes again, of 2, and of 4, which sends much", len(p.tallies))
+	}
+	p.now = int64(200 * time.Millisecond)
 	if p.sweep(); len(p.tallies) != 1 {
 		t.Errorf("%d tallies, want that of 2", len(p.tallies))
+	}
+	p.served(1, func() { p.messages(1) })
+	if len(p.tallies) != 1 {
+		t.Errorf("%d tallies, want that of 2: it is a new second", len(p.tallies))
 	}
 	if p.forget(2); len(p.tallies) != 0 {
 		t.Error("2 has gone")
@@ -75,7 +84,7 @@ func TestPaceForgets(t *testing.T) {
 func TestPaceGivesCrowdsBack(t *testing.T) {
 	p := newPace(100, 1000)
 	for handle := range uint32(10_000) {
-		p.served(handle, func() { p.messages(1) })
+		p.served(handle, func() { p.messages(2) })
 	}
 	p.served(77, func() { p.messages(300) })
 	before := reflect.ValueOf(p.tallies).Pointer()
