@@ -201,9 +201,13 @@ func (g *gang) cut() {
 
 // fates waits for the end of all of them and says how many met which.
 func (g *gang) fates() map[string]int {
+	g.tr.t.Helper()
 	fates := map[string]int{}
 	for _, b := range g.bare {
-		fates[b.fate()]++
+		fate := b.fate()
+		if fates[fate]++; fate == unix.EAGAIN.Error() {
+			g.tr.t.Fatalf("an attacker is still there; the others have met %v", fates)
+		}
 	}
 	return fates
 }
@@ -221,9 +225,9 @@ func (g *gang) meet(fates ...string) {
 	}
 }
 
-// meanwhile runs a function again and again on a goroutine of its own until the healthy clients have outlasted it, and
-// returns when it has returned. It must not use the test.
-func (tr *trial) meanwhile(again func() error) {
+// meanwhile runs a function again and again on a goroutine of its own until the healthy clients have outlasted it and the
+// metrics show it, and returns when it has returned. It must not use the test.
+func (tr *trial) meanwhile(again func() error, rises ...rise) {
 	tr.t.Helper()
 	stop, failed := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -248,6 +252,7 @@ func (tr *trial) meanwhile(again func() error) {
 		}
 	})
 	tr.outlast()
+	tr.show(rises)
 	ended = true
 	close(stop)
 	if err := <-failed; err != nil {

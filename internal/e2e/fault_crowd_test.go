@@ -92,7 +92,7 @@ func TestFaultManyConnects(t *testing.T) {
 			return fmt.Errorf("a newcomer is answered by %q", head)
 		}
 		return nil
-	})
+	}, rise{metric: `megawire_connections_refused_total{reason="rate_limited"}`, by: 1, orMore: true})
 	if most := perSecond * (1 + time.Since(began).Seconds()); refused == 0 || float64(granted) > most {
 		t.Errorf("%d were let in, %d refused; want at most %.0f let in", granted, refused, most)
 	}
@@ -113,9 +113,10 @@ func TestFaultVanished(t *testing.T) {
 	}
 	message := fmt.Sprintf(`{"topic":"busy","data":"%08192d"}`, 0)
 	publish := paced(10*time.Millisecond, func() error { return tr.send(message) })
-	tr.meanwhile(publish)
-	tr.over(rise{metric: `megawire_websocket_closes_total{code="4004"}`, by: idle, orMore: true},
-		rise{metric: `megawire_websocket_closes_total{code="4002"}`, by: 1, orMore: true})
+	gone := []rise{{metric: `megawire_websocket_closes_total{code="4004"}`, by: idle},
+		{metric: `megawire_websocket_closes_total{code="4002"}`, by: busy}}
+	tr.meanwhile(publish, gone...)
+	tr.over(gone...)
 }
 
 // send publishes one message. Any goroutine.

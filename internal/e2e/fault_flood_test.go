@@ -33,15 +33,15 @@ type flooder struct {
 	at int // of p
 }
 
-// flood keeps the flood up until the healthy clients have outlasted it. What comes back is read.
-func (tr *trial) flood(request string, p []byte) (closed int) {
+// flood keeps the flood up until the healthy clients have outlasted it and the metrics show it. What comes back is read.
+func (tr *trial) flood(request string, p []byte, rises ...rise) (closed int) {
 	tr.t.Helper()
 	f := &flood{tr: tr, request: request, p: p, ready: make([]unix.PollFd, flooders), scratch: make([]byte, 256<<10)}
 	g := tr.gang(flooders, []byte(request))
 	for i, b := range g.bare {
 		f.flooder[i].bare = b
 	}
-	tr.meanwhile(f.round)
+	tr.meanwhile(f.round, rises...)
 	for _, one := range f.flooder {
 		one.cut()
 	}
@@ -89,8 +89,9 @@ func (f *flood) round() error {
 // 20 clients ping as fast as they can.
 func TestFaultPings(t *testing.T) {
 	tr := newTrial(t, 0, flooders*256<<10, append(quietHeartbeat, slowSenders)...)
-	tr.flood(upgradeRequest("/ws"), bytes.Repeat(frame(final(opPing), make([]byte, 125)), 500))
-	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true})
+	shown := rise{metric: "megawire_throttled_total", by: 1, orMore: true}
+	tr.flood(upgradeRequest("/ws"), bytes.Repeat(frame(final(opPing), make([]byte, 125)), 500), shown)
+	tr.over(shown)
 }
 
 // 20 clients send messages in fragments of a byte.
@@ -101,23 +102,26 @@ func TestFaultFragments(t *testing.T) {
 		message = append(message, frame(opContinuation, []byte("b"))...)
 	}
 	message = append(message, frame(final(opContinuation), nil)...)
-	tr.flood(upgradeRequest("/echo"), message)
-	tr.over(rise{metric: "megawire_received_bytes_total", by: float64(len(message)), orMore: true})
+	shown := rise{metric: "megawire_received_bytes_total", by: float64(len(message)), orMore: true}
+	tr.flood(upgradeRequest("/echo"), message, shown)
+	tr.over(shown)
 }
 
 // 20 clients send messages of a MiB, the largest there may be, and have them sent back.
 func TestFaultLargeMessages(t *testing.T) {
 	tr := newTrial(t, 0, flooders*2<<20, append(quietHeartbeat, "--limits.bytes_per_second=2MiB")...)
-	tr.flood(upgradeRequest("/echo"), frame(final(opBinary), make([]byte, 1<<20)))
-	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true})
+	shown := rise{metric: "megawire_throttled_total", by: 1, orMore: true}
+	tr.flood(upgradeRequest("/echo"), frame(final(opBinary), make([]byte, 1<<20)), shown)
+	tr.over(shown)
 }
 
 // 20 clients publish as fast as they can to one topic, which all of them read.
 func TestFaultPublishes(t *testing.T) {
 	tr := newTrial(t, 0, flooders*256<<10+8<<20, append(quietHeartbeat, slowSenders, "--anonymous.publish=flood")...)
-	tr.flood(upgradeRequest("/raw/flood?echo=1&mode=latest"), bytes.Repeat(frame(final(opText), []byte(strings.Repeat("x", 50))), 500))
-	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true},
-		rise{metric: `megawire_messages_in_total{source="raw"}`, by: 1000, orMore: true})
+	throttled := rise{metric: "megawire_throttled_total", by: 1, orMore: true}
+	message := frame(final(opText), []byte(strings.Repeat("x", 50)))
+	tr.flood(upgradeRequest("/raw/flood?echo=1&mode=latest"), bytes.Repeat(message, 500), throttled)
+	tr.over(throttled, rise{metric: `megawire_messages_in_total{source="raw"}`, by: 1000, orMore: true})
 }
 
 // 20 clients subscribe to a thousand topics and unsubscribe again, and to as many patterns.
@@ -134,8 +138,9 @@ func TestFaultSubscriptions(t *testing.T) {
 			round = append(round, frame(final(opText), []byte(`{"op":"`+op+`","topics":[`+strings.Join(list, ",")+`]}`))...)
 		}
 	}
-	tr.flood(upgradeRequest("/ws"), round)
-	tr.over(rise{metric: `megawire_requests_refused_total{code="rate_limited"}`, by: 1, orMore: true})
+	shown := rise{metric: `megawire_requests_refused_total{code="rate_limited"}`, by: 1, orMore: true}
+	tr.flood(upgradeRequest("/ws"), round, shown)
+	tr.over(shown)
 }
 
 // deflated is a compressed message (RFC 7692 §7.2.1), in one frame.
@@ -163,11 +168,17 @@ func offerDeflate(target string) string {
 
 // 20 clients send messages that would inflate to a thousand times their size, and come back when they are closed.
 func TestFaultBombs(t *testing.T) {
-	for says, zeros := range map[string]int{"past the ratio": 1 << 20, "past the size": 8 << 20} {
+	bomb := deflated(t, opBinary, make([]byte, 8<<20))
+	for says, args := range map[string][]string{
+		"past the size":  nil,
+		"past the ratio": {"--limits.message_bytes=16MiB", "--ring.inflight_bytes=16MiB"},
+	} {
 		t.Run(says, func(t *testing.T) {
-			tr := newTrial(t, 0, flooders*(1<<20), quietHeartbeat...)
-			closed := tr.flood(offerDeflate("/echo"), deflated(t, opBinary, make([]byte, zeros)))
-			tr.over(rise{metric: `megawire_websocket_closes_total{code="1009"}`, by: float64(closed), orMore: true})
+			// Each may hold a MiB that it has inflated, and the smaller buffers that this has outgrown.
+			tr := newTrial(t, 0, flooders*(4<<20), append(args, quietHeartbeat...)...)
+			shown := rise{metric: `megawire_websocket_closes_total{code="1009"}`, by: flooders, orMore: true}
+			closed := tr.flood(offerDeflate("/echo"), bomb, shown)
+			tr.over(rise{metric: shown.metric, by: float64(closed), orMore: true})
 		})
 	}
 }
@@ -175,7 +186,7 @@ func TestFaultBombs(t *testing.T) {
 // 20 clients send messages that inflate to a MiB, where that is within the bounds, and have them sent back.
 func TestFaultInflation(t *testing.T) {
 	tr := newTrial(t, 0, flooders*(2<<20), append(quietHeartbeat, "--deflate.ratio_max=1100", "--limits.bytes_per_second=2MiB")...)
-	tr.flood(offerDeflate("/echo"), deflated(t, opBinary, make([]byte, 1<<20)))
-	tr.over(rise{metric: "megawire_throttled_total", by: 1, orMore: true},
-		rise{metric: `megawire_websocket_closes_total{code="1009"}`})
+	throttled := rise{metric: "megawire_throttled_total", by: 1, orMore: true}
+	tr.flood(offerDeflate("/echo"), deflated(t, opBinary, make([]byte, 1<<20)), throttled)
+	tr.over(throttled, rise{metric: `megawire_websocket_closes_total{code="1009"}`})
 }

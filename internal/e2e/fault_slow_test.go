@@ -16,17 +16,17 @@ func TestFaultDribbledUpgrades(t *testing.T) {
 	tr := newTrial(t, 0, clients*(bytesPerConnection+1<<10), append(quietHeartbeat, "--limits.handshake_timeout=2s")...)
 	request := []byte(upgradeRequest("/ws"))
 	g := tr.gang(clients, request[:1])
-	at := 1
+	at, refused := 1, rise{metric: `megawire_connections_refused_total{reason="timeout"}`, by: clients}
 	tr.meanwhile(paced(time.Second, func() error {
 		for _, b := range g.bare {
 			_ = b.send(request[at : at+1]) // who has been refused is gone
 		}
 		at++
 		return nil
-	}))
+	}), refused)
 	g.meet("408 timeout")
 	g.cut()
-	tr.over(rise{metric: `megawire_connections_refused_total{reason="timeout"}`, by: clients})
+	tr.over(refused)
 }
 
 // 500 clients begin a message and send it a byte a second: half of them in one frame, the others in fragments of a byte.
@@ -43,6 +43,7 @@ func TestFaultDribbledMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	closes := rise{metric: `megawire_websocket_closes_total{code="1008"}`, by: clients}
 	tr.meanwhile(paced(time.Second, func() error {
 		for i, b := range g.bare {
 			more := []byte("x")
@@ -52,10 +53,10 @@ func TestFaultDribbledMessages(t *testing.T) {
 			_ = b.send(more) // who has been closed is gone
 		}
 		return nil
-	}))
+	}), closes)
 	g.meet("1008")
 	g.cut()
-	tr.over(rise{metric: `megawire_websocket_closes_total{code="1008"}`, by: clients})
+	tr.over(closes)
 }
 
 // 200 clients read and answer nothing.
@@ -95,8 +96,7 @@ func TestFaultSlowReaders(t *testing.T) {
 			}
 		}
 		return nil
-	})
-	tr.awaitMetricAtLeast("megawire_connections_lagging", 2*clients)
+	}, rise{metric: "megawire_connections_lagging", by: 2 * clients, orMore: true})
 	tr.publish(`{"topic":"busiest","data":"the last"}`)
 	for _, b := range g.bare {
 		got, err := b.readTo(`"the last"`)

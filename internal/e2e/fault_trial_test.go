@@ -103,10 +103,9 @@ func (r rise) String() string {
 
 func (r rise) holds(by float64) bool { return by == r.by || r.orMore && by > r.by }
 
-// over checks that the fault, which is over, has left nothing behind but its traces in the metrics.
-func (tr *trial) over(rises ...rise) {
+// show waits until the metrics have risen, and says by how much.
+func (tr *trial) show(rises []rise) (traces []string) {
 	tr.t.Helper()
-	var traces []string
 	for _, r := range rises {
 		was := tr.counted[r.metric]
 		tr.awaitMetric(r.metric, fmt.Sprintf("%v and a rise: %v", was, r), func(v float64) bool {
@@ -117,6 +116,13 @@ func (tr *trial) over(rises ...rise) {
 			return r.holds(rose)
 		})
 	}
+	return traces
+}
+
+// over checks that the fault, which is over, has left nothing behind but its traces in the metrics.
+func (tr *trial) over(rises ...rise) {
+	tr.t.Helper()
+	traces := tr.show(rises)
 	tr.healthy.to.Store(tr.healthy.sent.Load())
 	tr.returned()
 	tr.dialEventually().close() // there is a place for a newcomer
