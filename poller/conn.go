@@ -68,6 +68,9 @@ func (c *Conn) SetDue(second uint32) {
 	}
 }
 
+// Due is the time that SetDue has set; 0 if there is none.
+func (c *Conn) Due() uint32 { return c.due }
+
 // Open reports whether the connection still reads and writes, that is, neither Finish nor Close was
 // called nor has it failed.
 func (c *Conn) Open() bool { return c.state == open }

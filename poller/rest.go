@@ -11,8 +11,8 @@ type rest struct {
 // restsASlice is how many connections one slice reads from again.
 const restsASlice = 256
 
-// Rest has the connection not read from for so long at least (rounded up to the loop's ticks of 100 ms); what Data has
-// not used is presented again after it. Called again meanwhile, the later end holds. Only TCP tells the peer, by its
+// Rest has the connection not read from for so long at least (rounded up to the loop's ticks of 100 ms). Data is called
+// after it with what it has left, even if that is nothing. Called again meanwhile, the later end holds. Only TCP tells the peer, by its
 // window; its end of the stream is seen afterwards, an error or a reset at once. What it sends meanwhile is no sign of
 // life, so a rest is to be shorter than the handler's patience. Finish ends it.
 func (c *Conn) Rest(d time.Duration) {
@@ -84,7 +84,7 @@ func (c *Conn) endRest([]byte) {
 		return
 	}
 	c.resume(markResting)
-	if c.input != 0 && c.state == open {
+	if c.state == open {
 		c.receive(nil)
 	}
 }

@@ -169,8 +169,9 @@ func (c *Conn) push([]byte) {
 		return
 	}
 	l.poller.o.Handler.Drained(c)
+	paused := c.marks&markPaused != 0 // then Data may have more to do, though it left nothing
 	c.resume(markPaused)
-	if c.input != 0 && c.state == open && !c.Resting() {
+	if (paused || c.input != 0) && c.state == open && !c.Resting() {
 		c.receive(nil) // the requests that were left, whether it could be paused or not
 	}
 }

@@ -66,25 +66,46 @@ func (w *worker) limitsOf(c *poller.Conn) *ws.Limits {
 	return &w.limits
 }
 
-// checkUnfinished closes a connection with a message that takes too long to come, or for which there is no room.
+// checkUnfinished closes a connection with a message that takes too long to come, or for which there is no room, and sees
+// to it that one that stops in the midst of a message is looked at in time.
 func (w *worker) checkUnfinished(c *poller.Conn, inputUsed bool) {
-	fragments := c.Flags&flagFragments != 0
-	if inputUsed && !fragments {
+	if inputUsed && c.Flags&flagFragments == 0 {
 		return
 	}
+	if w.unfinished() > w.unfinishedMax {
+		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
+		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
+		return
+	}
+	if w.checkTime(c) && !inputUsed && !c.InputKept() && !c.Yielding() && !c.Congested() { // it begins with this read
+		w.lookBy(c, w.loop.Seconds())
+	}
+}
+
+// lookBy has a connection looked at when a message that began in that second has taken its time.
+func (w *worker) lookBy(c *poller.Conn, since uint32) {
+	if end := since + w.messageSeconds + 1; c.Due() > end && !c.Resting() {
+		c.SetDue(end)
+	}
+}
+
+// checkTime closes a connection if the message under way has taken too long, and else has it looked at when that will be
+// so. The time in which we do not read does not count. It reports whether the connection may go on.
+func (w *worker) checkTime(c *poller.Conn) bool {
 	since := c.InputSince()
-	if fragments {
+	if c.Flags&flagFragments != 0 {
 		since = w.endpoints[c.Handle()].since
 	}
-	switch {
-	case w.unfinished() > w.unfinishedMax:
-		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
-	case since != 0 && w.loop.Seconds() > since+w.messageSeconds && !c.Resting():
-		w.close(c, ws.PolicyViolation, "message not finished in time")
-	default:
-		return
+	if since == 0 || c.Resting() {
+		return true
 	}
-	w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
+	if w.loop.Seconds() > since+w.messageSeconds {
+		w.close(c, ws.PolicyViolation, "message not finished in time")
+		w.keepEndpoint(c, w.endpoint(c))
+		return false
+	}
+	w.lookBy(c, since)
+	return true
 }
 
 // unfinished is how many bytes the loop keeps of messages and requests that have not come to their end.
@@ -208,9 +229,22 @@ func (w *worker) due(c *poller.Conn) {
 		w.refuse(c, nil, &http1.Error{Status: 408, Code: codes.Timeout, Message: "no complete request came in time"})
 		return
 	}
+	if w.checkTime(c) {
+		w.pingIfQuiet(c)
+		w.checkTime(c) // which may be over before the next ping
+	}
+}
+
+// pingIfQuiet asks a connection for a sign of life that has given none for some time, and gives it up if it gives none.
+func (w *worker) pingIfQuiet(c *poller.Conn) {
 	hb := &w.s.cfg.Heartbeat
 	interval, timeout := seconds(hb.PingInterval), seconds(hb.PongTimeout)
 	quiet := w.loop.Seconds() - c.Seen()
+	if c.Resting() { // what it says is not read: that is our doing
+		c.Flags &^= flagPinged
+		c.SetDue(w.after(hb.PingInterval))
+		return
+	}
 	if c.Flags&flagPinged != 0 {
 		c.Flags &^= flagPinged
 		if quiet >= interval+timeout { // nothing since the ping, nor for the interval before it

@@ -162,7 +162,9 @@ const (
 
 // charge counts an event of n bytes of input. A message on /ws is counted by Admit.
 func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
-	if (c.Kind != connNative || ev.Kind != ws.Message) && ev.Kind != ws.Working {
+	switch {
+	case ev.Kind == ws.NeedMore, ev.Kind == ws.Working:
+	case ev.Kind != ws.Message || c.Kind != connNative:
 		w.pace.messages(1)
 	}
 	if ev.Packed > 0 {

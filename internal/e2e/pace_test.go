@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,8 @@ func TestMessageTimeout(t *testing.T) {
 		{"a byte at a time", frame(final(opText), make([]byte, 1000))[:10], []byte("x")},
 		{"a fragment at a time", frame(opText, []byte("x")), frame(0, []byte("y"))},
 		{"pongs in between", frame(opText, []byte("x")), frame(final(opPong), nil)},
+		{"then nothing", frame(final(opText), make([]byte, 1000))[:10], nil},
+		{"a fragment, then nothing", frame(opText, []byte("x")), nil},
 	} {
 		t.Run(row.says, func(t *testing.T) {
 			t.Parallel()
@@ -147,5 +150,56 @@ func TestMuchWorkAtOnce(t *testing.T) {
 	go func() { _, _ = p.nc.Write(burst.Bytes()) }()
 	for i := range count {
 		p.expect(fmt.Sprintf(`{"op":"pong","id":%d}`, i))
+	}
+}
+
+// A compressed message takes longer than its sender may go on at once: it is inflated and answered when the rest is over,
+// without a further sign of the client's.
+func TestInflatingOutlastsARest(t *testing.T) {
+	r := serve(t, func(c *config.Config) {
+		c.Limits.BytesPerSecond, c.Heartbeat.PingInterval = 64*config.KiB, time.Hour
+	})
+	p := r.dialDeflate("/echo")
+	noise := make([]byte, 128<<10)
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(noise)
+	p.write(frame(final(opBinary)|rsv1, compress(noise)))
+	if got := p.inflated(); !bytes.Equal(got, noise) {
+		t.Errorf("%d bytes came back", len(got))
+	}
+	r.awaitMetricAtLeast("megawire_throttled_total", 1)
+}
+
+// A request that comes in many pieces is one message.
+func TestPiecesAreNoMessages(t *testing.T) {
+	r := serve(t, func(c *config.Config) { c.Limits.MessagesPerSecond = 10 })
+	p := r.dial("/ws")
+	for _, b := range frame(final(opText), []byte(`{"op":"ping","id":"`+strings.Repeat("1", 60)+`"}`)) {
+		p.write([]byte{b})
+		r.awaitMetricAtLeast("megawire_received_bytes_total", 0) // a look at the server between two bytes, so that they are read one by one
+	}
+	if got := p.text(); !strings.HasPrefix(got, `{"op":"pong"`) {
+		t.Error(got)
+	}
+}
+
+// Who is held back for longer than the heartbeat's patience answers pings that nobody reads: that is no fault of its own.
+func TestHeldBackIsAlive(t *testing.T) {
+	r := serve(t, func(c *config.Config) {
+		c.Limits.BytesPerSecond = 8 * config.KiB
+		c.Heartbeat.PingInterval, c.Heartbeat.PongTimeout = time.Second, time.Second
+	})
+	p := r.dial("/echo")
+	p.write(append(frame(final(opBinary), make([]byte, 60<<10)), frame(final(opText), []byte("next"))...))
+	for {
+		op, payload, err := p.next()
+		if err != nil || op == opClose {
+			t.Fatalf("opcode %#x, %q, %v", op, payload, err)
+		}
+		if op == opPing {
+			p.write(frame(final(opPong), nil))
+		}
+		if op == opText {
+			return
+		}
 	}
 }
