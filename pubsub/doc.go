@@ -18,6 +18,10 @@
 // all of them, across topics (part two). Both parts are cut into slices, so that reads go on between
 // them; what is published meanwhile joins the notes of those still waiting.
 //
+// The first kind is encoded by the publisher, the others when a loop first wants them; what is encoded is kept beside
+// the ring for all. Of a topic that somebody reads in a kind that takes long to encode (Options.Slow) a turn takes no more
+// than a millisecond's worth; the rest stays in flight, and holds publishers up as anything in flight does.
+//
 // # Slow readers
 //
 // A subscriber whose write the kernel did not take whole holds no copies: the rest of the frame that

@@ -68,9 +68,8 @@ func (s *Shard) enlistTimed(w *walk, lo *local, every uint32, passed uint64) {
 }
 
 // pass says whether the interval has passed, so that a batch may go out now; then the next one begins. Else it
-// will go out when it has. passed is how many messages the newest one leaves behind. The caller holds the topic's lock.
-func (s *Shard) pass(lo *local, every uint32, now int64) (passed uint64, ok bool) {
-	head := lo.link.topic.ring.head
+// will go out when it has. passed is how many messages its newest one leaves behind; the batch ends at to.
+func (s *Shard) pass(lo *local, every uint32, now int64, to uint64) (passed uint64, ok bool) {
 	next, batch := now+int64(every)*nanosPerMilli, s.counts.Batches
 	c := lo.cadence(every)
 	switch {
@@ -78,13 +77,13 @@ func (s *Shard) pass(lo *local, every uint32, now int64) (passed uint64, ok bool
 		more := lo.own()
 		more.cadences = slices.DeleteFunc(more.cadences, func(c cadence) bool { return !c.dirty && c.due <= now })
 		more.cadences = append(more.cadences, cadence{every: every, due: next, batch: batch})
-		return head - 1 - lo.cursor, true
+		return to - 1 - lo.cursor, true
 	case c.batch == batch: // it has just begun, with another roll of this interval
-		return head - 1 - lo.cursor, true
+		return to - 1 - lo.cursor, true
 	case c.due <= now:
-		passed = head - 1 - lo.cursor
+		passed = to - 1 - lo.cursor
 		if c.dirty {
-			passed = head - 1 - c.sent
+			passed = to - 1 - c.sent
 		}
 		c.due, c.dirty, c.batch = next, false, batch // a timer that is set will find nothing due, or the next one's
 		return passed, true

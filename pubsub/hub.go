@@ -11,7 +11,7 @@ import (
 // Options configures a Hub. Every bound must be above zero.
 type Options struct {
 	Encoders []Encoder      // by Kind; the first is that of most subscribers, and encodes at publication
-	Slow     [KindsMax]bool // kinds that take long to encode, as by compression: of a long batch, a write encodes what it takes
+	Slow     [KindsMax]bool // kinds that take long to encode, as by compression: of a topic read in one, a turn takes so much
 	Epoch    string         // names this run of the sequence numbers
 	Wall     func() int64   // Unix milliseconds: what messages are stamped with
 	Steady   func() int64   // Unix milliseconds that go on evenly, whatever becomes of the system's clock: ages are told by it

@@ -265,7 +265,8 @@ func (m *model) check() {
 	}
 	for _, s := range m.sinks {
 		seen := make(map[*link]bool)
-		for _, l := range append(slices.Clone(s.shard.mailbox.dirty), s.shard.pending.items[s.shard.pending.head:]...) {
+		dirty := append(slices.Clone(s.shard.mailbox.dirty), s.shard.pending.items[s.shard.pending.head:]...)
+		for _, l := range append(dirty, s.shard.leftover.items[s.shard.leftover.head:]...) {
 			if seen[l] || !l.dirty {
 				m.t.Fatalf("%s stands in the mailbox twice, or clean", l.topic.name)
 			}

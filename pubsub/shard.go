@@ -45,6 +45,8 @@ type Shard struct {
 	lags   slab.Slab[lag]
 
 	pending   fifo[*link]  // dirty links not yet taken
+	leftover  fifo[*link]  // dirty links of which more is to be taken in the next turn
+	encodings int          // of kinds that take long, by the last take
 	walks     fifo[*walk]  // begun and not done, the first under way
 	walksFree []*walk      // for reuse
 	queue     fifo[uint32] // subscribers with something to write

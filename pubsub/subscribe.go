@@ -121,18 +121,22 @@ func (s *Shard) left(u *subscriber, k *link) {
 // another subscription. all says that the newcomer is waited for.
 func (s *Shard) catchUp(l uint32, all, toTheEnd bool) {
 	lo := s.locals.At(l)
-	if lo.walk != nil {
-		s.step(lo.walk, maxBudget)
-	}
-	// The link stays dirty where it is: it stands in the mailbox once at most, whoever joins.
 	t := lo.link.topic
-	t.mu.Lock()
-	s.begin(lo.link)
-	if all && !lo.link.pushes {
-		lo.link.pushes = true
-		t.account()
+	for there := false; !there; {
+		if lo.walk != nil {
+			s.step(lo.walk, maxBudget)
+		}
+		// The link stays dirty where it is: it stands in the mailbox once at most, whoever joins.
+		t.mu.Lock()
+		before := lo.cursor
+		s.begin(lo.link)
+		if all && !lo.link.pushes {
+			lo.link.pushes = true
+			t.account()
+		}
+		there = lo.cursor == t.ring.head || lo.cursor == before
+		t.mu.Unlock()
 	}
-	t.mu.Unlock()
 	if toTheEnd && lo.walk != nil {
 		s.step(lo.walk, maxBudget)
 	}

@@ -145,36 +145,61 @@ func TestViewEncodesWhatItGives(t *testing.T) {
 	}
 }
 
-// TestLongBatchOfASlowKind: what takes long to encode is owed to its readers and encoded as they are written to; they
-// get the same as others, in as many writes as it takes, and nobody waits for more than one of them.
+// TestLongBatchOfASlowKind: of a topic that somebody reads in a kind that takes long to encode, a turn takes a little, so
+// that others get theirs; what is left is in flight: it is not dropped, whatever little is kept of the topic.
 func TestLongBatchOfASlowKind(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.SliceNanos = 1 })
+	w := newWorld(t, func(o *Options) { o.SliceNanos, o.RetainMessagesMax = 1, 1 })
 	w.step = 1 // a look at the clock is the slice's end
 	s := w.newShard()
-	slow, quick := s.add(1, kindUpper), s.add(2, kindLine)
-	s.subscribe(1, "a")
-	s.subscribe(2, "a")
-	want := ""
+	slow, quick, bare := s.add(1, kindUpper), s.add(2, kindLine), s.add(3, kindBare)
+	for owner := uint32(1); owner <= 3; owner++ {
+		s.subscribe(owner, "a")
+	}
+	s.subscribe(2, "b")
+	want, payloads := "", ""
 	for i := range 500 {
 		text := strings.Repeat("x", 400) + fmt.Sprint(i)
 		w.publish("a", text)
 		want += fmt.Sprintf("! a %d %s\n", i+1, strings.ToUpper(text))
+		payloads += text + "\n"
 	}
-	for turns, before := 0, uint64(0); ; turns++ {
-		more := s.shard.Turn()
+	for before := uint64(0); s.shard.Turn(); {
 		now := tailOf(&w.topic("a").logs[kindUpper])
-		if now-before > writeBytesMax/400 {
+		if now-before > uint64(usualLooks.encodings) {
 			t.Errorf("one turn encoded %d messages", now-before)
 		}
-		if before = now; !more {
-			break
-		}
+		before = now
 	}
 	if string(slow.got) != want {
 		t.Errorf("got %d bytes, want %d: %.200q", len(slow.got), len(want), slow.got)
 	}
-	if n := bytes.Count(quick.got, []byte("\n")); n != 500 {
-		t.Errorf("the other one got %d messages", n)
+	if n := bytes.Count(quick.got, []byte("\n")); n != 500 || string(bare.got) != payloads {
+		t.Errorf("the others got %d messages, and %d bytes of %d", n, len(bare.got), len(payloads))
+	}
+	if c := s.shard.Counts(); c.Gaps > 0 || c.Overruns > 0 {
+		t.Errorf("%+v", c)
+	}
+	s.settled()
+}
+
+// TestJoinTakesAll: who joins a topic of which more is in flight than a turn takes begins at the newest.
+func TestJoinTakesAll(t *testing.T) {
+	w := newWorld(t, nil)
+	s := w.newShard()
+	s.add(1, kindUpper)
+	s.subscribe(1, "a")
+	for i := range 300 {
+		w.publish("a", fmt.Sprint(i))
+	}
+	r := s.add(2, kindLine)
+	s.subscribe(2, "a")
+	w.publish("a", "last")
+	s.run()
+	if string(r.got) != "a 301 last\n" {
+		t.Errorf("who joined got %.200q", r.got)
+	}
+	if n := bytes.Count(s.readers[1].got, []byte("\n")); n != 301 {
+		t.Errorf("who was there got %d messages", n)
 	}
 	s.settled()
 }

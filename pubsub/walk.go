@@ -9,13 +9,11 @@ type walk struct {
 	lapped bool   // the ring no longer holds all of the batch: everybody is served from what there is
 	first  uint64 // its first position
 	prev   uint64 // the sequence number before that
-	to     uint64 // where it ends
 	parts  []part
 	part   int    // the one under way
 	next   uint32 // the entry of it to note the batch on next
 	spans  [KindsMax][]uint32
 	newest [KindsMax]uint32 // the batch's last message alone, for those with an interval
-	marked [KindsMax]bool   // kinds that would take too long to encode the batch: it becomes a mark, which writes serve
 
 	decided map[uint32]uint32 // by subscriber: its deciding subscription, of those with many; nothing changes it during a walk
 }
@@ -49,8 +47,8 @@ func (s *Shard) reuse(w *walk) {
 	s.walksFree = append(s.walksFree, w)
 }
 
-// enlistAll makes everybody part of a walk who is to have something of its batch now.
-func (s *Shard) enlistAll(w *walk, lo *local) {
+// enlistAll makes everybody part of a walk who is to have something of its batch now, which ends at to.
+func (s *Shard) enlistAll(w *walk, lo *local, to uint64) {
 	now := int64(-1)
 	enlist := func(a *audience) {
 		if a.plain != 0 {
@@ -60,7 +58,7 @@ func (s *Shard) enlistAll(w *walk, lo *local) {
 			if now < 0 {
 				now = s.hub.o.Clock()
 			}
-			if passed, ok := s.pass(lo, s.rolls.At(r).every, now); ok {
+			if passed, ok := s.pass(lo, s.rolls.At(r).every, now, to); ok {
 				s.enlist(w, r, true, passed)
 			}
 		}
@@ -88,7 +86,6 @@ func (s *Shard) start(w *walk, lo *local, to uint64) {
 		return
 	}
 	t := lo.link.topic
-	w.to = to
 	for kind := range s.hub.o.Encoders {
 		batch, newest := false, false
 		for i := range w.parts {
@@ -96,7 +93,10 @@ func (s *Shard) start(w *walk, lo *local, to uint64) {
 				batch, newest = batch || !p.newest && !w.lapped, newest || p.newest
 			}
 		}
-		if w.marked[kind] = batch && s.hub.o.Slow[kind] && t.long(w.first, to, s.every.encodings); batch && !w.marked[kind] {
+		if batch {
+			if s.hub.o.Slow[kind] {
+				s.encodings += int(to - w.first)
+			}
 			s.pieces = t.view(s.pieces[:0], Kind(kind), w.first, to, math.MaxInt)
 			for i := range s.pieces {
 				w.spans[kind] = append(w.spans[kind], s.newSpan(w.local, &s.pieces[i]))
@@ -110,23 +110,6 @@ func (s *Shard) start(w *walk, lo *local, to uint64) {
 	}
 	lo.walk = w
 	s.walks.push(w)
-}
-
-// encodedBytesMax bounds what is encoded at once of a kind that takes long, as looks.encodings does: about a
-// millisecond's worth.
-const encodedBytesMax = 128 << 10
-
-// long says that a batch of several messages, of a kind that takes long, is more than is encoded at once. The caller
-// holds mu.
-func (t *topic) long(from, to uint64, messagesMax int) bool {
-	if to-from > uint64(messagesMax) {
-		return true
-	}
-	bytes := 0
-	for pos := from; pos < to; pos++ {
-		bytes += int(t.ring.at(pos).size)
-	}
-	return to-from > 1 && bytes > encodedBytesMax
 }
 
 // step notes a walk's batch on further subscribers, about budget of them, and returns what is left of
@@ -170,21 +153,11 @@ func (s *Shard) stepPlain(w *walk, p *part, budget int) int {
 			s.enqueue(e.subscriber, u)
 			continue
 		}
-		s.offerAll(e, u, e.subscription(), w)
+		for _, sp := range w.spans[u.kind] {
+			s.offer(e, u, e.subscription(), sp)
+		}
 	}
 	return budget
-}
-
-// offerAll notes a walk's batch on a subscriber that keeps up so far, or marks that it is owed all of it.
-func (s *Shard) offerAll(e entry, u *subscriber, exact uint32, w *walk) {
-	if w.marked[u.kind] {
-		s.mark(e.subscriber, u, exact, mark{local: w.local, pos: w.first, prev: w.prev, full: w.to})
-		s.enqueue(e.subscriber, u)
-		return
-	}
-	for _, sp := range w.spans[u.kind] {
-		s.offer(e, u, exact, sp)
-	}
 }
 
 // stepOther is step for those of a pattern, those with an interval, and all others of a batch that was lapped.
@@ -204,14 +177,16 @@ func (s *Shard) stepOther(w *walk, p *part, budget int) int {
 			}
 			exact = 0
 		}
-		switch {
+		switch spans := w.spans[u.kind]; {
 		case exact != 0 && e.behind():
 		case p.newest:
 			s.offerNewest(e, u, exact, w.local, w.newest[u.kind], p.passed)
 		case u.lag != 0 || w.lapped:
 			s.mark(e.subscriber, u, exact, mark{local: w.local, pos: w.first, prev: w.prev})
 		default:
-			s.offerAll(e, u, exact, w)
+			for _, sp := range spans {
+				s.offer(e, u, exact, sp)
+			}
 		}
 		s.enqueue(e.subscriber, u)
 	}
