@@ -1,17 +1,16 @@
 package poller
 
-// Held is how many bytes the loop keeps for the connection: input that Data has not used, and what the kernel has not
-// taken. Buffers count as large as they are; of shared bytes counts what is still to be sent.
+// Held is how many bytes the loop keeps for the connection alone: input that Data has not used, and replies that the
+// kernel has not taken. Buffers count as large as they are. What is left of a shared frame does not count: others have
+// the same bytes, and the connection's end would set none of them free.
 func (c *Conn) Held() (bytes int) {
 	l := c.loop
 	if c.input != 0 {
 		bytes = cap(l.inputs.At(c.input).buf.B)
 	}
 	if c.stall != 0 {
-		s := l.stalls.At(c.stall)
-		bytes += len(s.rest)
-		if s.replies != nil {
-			bytes += cap(s.replies.B)
+		if replies := l.stalls.At(c.stall).replies; replies != nil {
+			bytes += cap(replies.B)
 		}
 	}
 	return bytes

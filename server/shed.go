@@ -13,7 +13,8 @@ import (
 
 // What grows with what clients do, or leave undone, is little: an idle connection owns no buffer, and rings have bounds
 // of their own. It is the input of those who do not end what they have begun, the replies of those who do not read, and
-// for these the record of what they are behind in. So nobody else is closed where memory is short.
+// for these the record of what they are behind in. So nobody else is closed where memory is short; who is slow in reading
+// what all share holds no more than that record.
 
 const (
 	// shedBytesMin is what a connection must hold to be worth closing.
@@ -38,34 +39,47 @@ type holder struct {
 	w                  *worker
 	handle, generation uint32
 	bytes              int
+	givenUp            bool // a second ago or more, but its peer does not take what was to be sent
 }
 
 // shed closes those who hold the most, until they have held so many bytes, or as many of them as a second may cost.
-// It returns how many there were, and what they held.
+// It returns how many there were, and what they held. Who was given up before, and is cut now, does not count again.
 func (s *Server) shed(ctx context.Context, bytes uint64) (closed int, freed uint64) {
 	ctx, cancel := context.WithTimeout(ctx, shedTime)
 	defer cancel()
 	holders := s.holders(ctx)
-	enough, sum := 0, uint64(0)
-	for ; enough < len(holders) && sum < bytes; enough++ {
-		sum += uint64(holders[enough].bytes)
-	}
+	holders = holders[:enough(holders, bytes)]
 	for _, w := range s.workers {
 		var here []holder
-		for _, h := range holders[:enough] {
+		for _, h := range holders {
 			if h.w == w {
 				here = append(here, h)
 			}
 		}
 		for part := range slices.Chunk(here, shedCloses) {
-			n, err := ask(ctx, w, func() uint64 { return w.giveUpHolders(part) })
+			f, err := ask(ctx, w, func() freedBy { return w.giveUpHolders(part) })
 			if err != nil {
 				break // its time is over; what it has closed nevertheless shows in memory
 			}
-			closed, freed = closed+len(part), freed+n
+			closed, freed = closed+f.clients, freed+f.bytes
 		}
 	}
 	return closed, freed
+}
+
+// enough is how many holders, in their order, are to go for so many bytes.
+func enough(holders []holder, bytes uint64) int {
+	sum := uint64(0)
+	for i, h := range holders {
+		if h.givenUp {
+			continue
+		}
+		if sum >= bytes {
+			return i
+		}
+		sum += uint64(h.bytes)
+	}
+	return len(holders)
 }
 
 // holders are the worst of all loops, those who hold the most first.
@@ -87,8 +101,32 @@ func (s *Server) holders(ctx context.Context) (all []holder) {
 	return all
 }
 
+// heaviestFirst sorts those who hold most to the front, behind those who were given up before.
 func heaviestFirst(hs []holder) {
-	slices.SortFunc(hs, func(a, b holder) int { return cmp.Compare(b.bytes, a.bytes) })
+	slices.SortFunc(hs, func(a, b holder) int {
+		switch {
+		case a.givenUp == b.givenUp:
+			return cmp.Compare(b.bytes, a.bytes)
+		case a.givenUp:
+			return -1
+		default:
+			return 1
+		}
+	})
+}
+
+// heaviest leaves those who hold most, and with them all who were given up before.
+func heaviest(hs []holder, most int) []holder {
+	for _, h := range hs {
+		if h.givenUp {
+			most++
+		}
+	}
+	if len(hs) <= most {
+		return hs
+	}
+	heaviestFirst(hs)
+	return hs[:most]
 }
 
 // worst goes over a loop's connections, a stretch at a time, and returns those who hold the most. Called on another
@@ -99,11 +137,7 @@ func (w *worker) worst(ctx context.Context, next *uint32) (worst []holder) {
 		if err != nil {
 			return worst
 		}
-		worst = append(worst, l.found...)
-		if len(worst) > l.most {
-			heaviestFirst(worst)
-			worst = worst[:l.most]
-		}
+		worst = heaviest(append(worst, l.found...), l.most)
 		if *next = l.next; l.next == 0 {
 			return worst
 		}
@@ -125,7 +159,7 @@ func (w *worker) lookForHolders(from uint32) (l holding) {
 			return true
 		}
 		if n := w.holds(c); n >= shedBytesMin {
-			l.found = append(l.found, holder{w, c.Handle(), c.Generation(), n})
+			l.found = append(l.found, holder{w, c.Handle(), c.Generation(), n, !c.Open()})
 		}
 		looks--
 		return looks > 0
@@ -148,28 +182,36 @@ func (w *worker) holds(c *poller.Conn) int {
 	return n
 }
 
-// giveUpHolders closes those of them that are still there and hold something.
-func (w *worker) giveUpHolders(hs []holder) (freed uint64) {
+// freedBy is who was given up, and what they held.
+type freedBy struct {
+	clients int
+	bytes   uint64
+}
+
+// giveUpHolders closes those of them that are still there and hold something. What was to be sent they keep for as long as
+// their peers take it; so who is found here once more, closed but not gone, has its connection cut.
+func (w *worker) giveUpHolders(hs []holder) (freed freedBy) {
 	for _, h := range hs {
 		c := w.loop.Conn(h.handle, h.generation)
-		if c == nil {
+		if c == nil || !w.mayHold(c) {
 			continue
 		}
-		if n := w.holds(c); w.mayHold(c) && n >= shedBytesMin {
+		n := w.holds(c)
+		switch {
+		case n < shedBytesMin:
+		case c.Open():
 			w.giveUpHolder(c)
-			freed += uint64(n)
+			freed.clients++
+			freed.bytes += uint64(n)
+		default:
+			c.Close()
 		}
 	}
 	return freed
 }
 
-// giveUpHolder has a connection let go of what it holds, as far as possible at once. What was to be sent it keeps for as
-// long as its peer takes it; so who is found here once more, closed but not gone, has its connection cut.
+// giveUpHolder has a connection let go of what it holds, as far as possible at once.
 func (w *worker) giveUpHolder(c *poller.Conn) {
-	if !c.Open() {
-		c.Close()
-		return
-	}
 	w.counts.shed++
 	switch {
 	case c.Kind == connHTTP:

@@ -9,18 +9,24 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/megawire/megawire/poller"
 	"github.com/megawire/megawire/server/config"
 )
 
 // shedServer runs a server with one loop.
-func shedServer(t *testing.T) *Server {
+func shedServer(t *testing.T, options ...func(c *config.Config)) *Server {
 	t.Helper()
 	c := config.Default()
 	c.Listen, c.Admin.Listen, c.Loops = "127.0.0.1:0", "127.0.0.1:0", 1
 	c.Limits.RepliesBytes = config.MiB
+	for _, set := range options {
+		set(&c)
+	}
 	s, err := New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -46,13 +52,18 @@ func shedServer(t *testing.T) *Server {
 // shedClient is on /echo, and ends with the test.
 func shedClient(t *testing.T, s *Server) (net.Conn, *bufio.Reader) {
 	t.Helper()
+	return shedClientOf(t, s, "/echo")
+}
+
+func shedClientOf(t *testing.T, s *Server, target string) (net.Conn, *bufio.Reader) {
+	t.Helper()
 	nc, err := net.Dial("tcp", s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(time.Minute))
-	_, _ = io.WriteString(nc, "GET /echo HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+	_, _ = io.WriteString(nc, "GET "+target+" HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	r := bufio.NewReader(nc)
 	for line := ""; line != "\r\n"; {
@@ -171,4 +182,69 @@ func TestShedCutsWhoDoesNotGo(t *testing.T) {
 	}
 	s.shed(t.Context(), 1)
 	until(t, "it is gone", func() bool { return s.poller.Connections() == 0 })
+}
+
+// TestShedGoesOn: who was given up in the second before and does not go is cut, and is nothing that was set free once more.
+func TestShedGoesOn(t *testing.T) {
+	const held = 100 << 10
+	s := shedServer(t)
+	deaf, _ := shedClient(t, s)
+	go func() { _, _ = deaf.Write(bytes.Repeat(binaryFrame(64<<10), 200)) }()
+	awaitHolders(t, s, 1, 1<<20)
+	nc, r := shedClient(t, s)
+	_, _ = nc.Write(binaryFrame(2 * held)[:held])
+	awaitHolders(t, s, 2, held)
+	if closed, freed := s.shed(t.Context(), 1); closed != 1 || freed < 1<<20 {
+		t.Errorf("%d are closed that held %d", closed, freed)
+	}
+	if closed, freed := s.shed(t.Context(), 1); closed != 1 || freed < held || freed > 2*held {
+		t.Errorf("then %d are closed that held %d, want one more that held %d", closed, freed, held)
+	}
+	if how, err := closedWith(r); how != "1013 the server is short of memory" {
+		t.Errorf("closed with %q, %v", how, err)
+	}
+	if closed, freed := s.shed(t.Context(), 1); closed != 0 || freed != 0 {
+		t.Errorf("at last %d are closed that held %d", closed, freed)
+	}
+}
+
+// TestShedPassesOverSlowReaders: what is left for them of a message that others get too would be there without them.
+func TestShedPassesOverSlowReaders(t *testing.T) {
+	const readers, held = 3, 100 << 10
+	s := shedServer(t, func(c *config.Config) { c.Socket.SendBufferBytes = 4 * config.KiB })
+	for range readers {
+		nc, _ := shedClientOf(t, s, "/ws?topics=a")
+		_ = nc.(*net.TCPConn).SetReadBuffer(4 << 10)
+	}
+	resp, err := http.Post("http://"+s.AdminAddr()+"/v1/publish", "application/json",
+		strings.NewReader(`{"topic":"a","data":"`+strings.Repeat("x", 1000_000)+`"}`))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp, err)
+	}
+	_ = resp.Body.Close()
+	stalled := func() (n int) {
+		n, _ = ask(t.Context(), s.workers[0], func() (n int) {
+			s.workers[0].loop.Each(0, func(c *poller.Conn) bool {
+				if c.Open() && c.Stalled() {
+					n++
+				}
+				return true
+			})
+			return n
+		})
+		return n
+	}
+	until(t, "all readers are stalled", func() bool { return stalled() == readers })
+	nc, r := shedClient(t, s)
+	_, _ = nc.Write(binaryFrame(2 * held)[:held])
+	awaitHolders(t, s, 1, held)
+	if closed, freed := s.shed(t.Context(), 10*held); closed != 1 || freed < held {
+		t.Errorf("%d are closed that held %d, want the one that does not end its message", closed, freed)
+	}
+	if how, err := closedWith(r); how != "1013 the server is short of memory" {
+		t.Errorf("closed with %q, %v", how, err)
+	}
+	if n := stalled(); n != readers {
+		t.Errorf("%d slow readers of %d are left", n, readers)
+	}
 }
