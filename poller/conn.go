@@ -22,6 +22,7 @@ const (
 	markPaused                     // not read from until its replies are gone
 	markResting                    // not read from until a time that stands in loop.rests
 	markYielding                   // not read from until others have had their turn
+	markMute                       // the loop's epoll set does not have the socket for input
 	markRetry                      // the kernel had no memory for a write: stalled, and in loop.retries
 
 	notRead = markPaused | markResting | markYielding

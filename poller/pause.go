@@ -24,9 +24,18 @@ func (c *Conn) Congested() bool {
 // pause stops reading. gnet has no call for that, so the socket's entry in the loop's epoll set is changed
 // under it; gnet itself changes it only for output, of which it has none. Errors and resets are still seen.
 func (c *Conn) pause() {
-	if c.marks&markPaused == 0 && c.setEvents(0) == nil {
+	if c.marks&markPaused == 0 && c.mute() {
 		c.marks |= markPaused
 	}
+}
+
+// mute takes the socket's input events out of the loop's set. It fails only where the set is not known: then what comes is
+// kept, within InputBytesMax.
+func (c *Conn) mute() bool {
+	if c.marks&markMute == 0 && c.setEvents(0) == nil {
+		c.marks |= markMute
+	}
+	return c.marks&markMute != 0
 }
 
 // resume takes these reasons away for not reading, and reads again where none is left.
@@ -42,8 +51,11 @@ func (c *Conn) resume(reasons marks) {
 
 func (c *Conn) readAgain() {
 	c.renewInput()
-	// Where the set is not known nothing was changed in it.
-	if err := c.setEvents(readEvents); err != nil && c.loop.epoll.Load() != none {
+	if c.marks&markMute == 0 {
+		return
+	}
+	c.marks &^= markMute
+	if c.setEvents(readEvents) != nil {
 		c.Close()
 	}
 }

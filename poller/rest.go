@@ -12,9 +12,9 @@ type rest struct {
 const restsASlice = 256
 
 // Rest has the connection not read from for so long at least (rounded up to the loop's ticks of 100 ms). Data is called
-// after it with what it has left, even if that is nothing. Called again meanwhile, the later end holds. Only TCP tells the peer, by its
-// window; its end of the stream is seen afterwards, an error or a reset at once. What it sends meanwhile is no sign of
-// life, so a rest is to be shorter than the handler's patience. Finish ends it.
+// after it with what it has left, even if that is nothing. Called again meanwhile, the later end holds. Only TCP tells the
+// peer, by its window; its end of the stream is seen afterwards, an error or a reset at once. What it sends meanwhile is no
+// sign of life, so the handler is not to take its silence for death. Finish ends it.
 func (c *Conn) Rest(d time.Duration) {
 	if c.state != open || d <= 0 {
 		return
@@ -27,7 +27,7 @@ func (c *Conn) Rest(d time.Duration) {
 	}
 	l.rests = append(l.rests, r)
 	c.marks |= markResting
-	_ = c.setEvents(0) // fails only where the set is not known: then what comes is kept, within InputBytesMax
+	c.mute()
 }
 
 // Resting reports whether Rest was called and the time is not over. Data is not called meanwhile, but may have to

@@ -17,10 +17,8 @@ func (c *Conn) Yield() {
 	}
 	l := c.loop
 	l.yields = append(l.yields, yield{c.handle, c.gen})
-	if c.marks&notRead == 0 {
-		_ = c.setEvents(0) // fails only where the set is not known: then what comes is kept, within InputBytesMax
-	}
 	c.marks |= markYielding
+	c.mute()
 	l.Wake()
 }
 

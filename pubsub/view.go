@@ -76,11 +76,14 @@ func (p *piece) cut(i, j int) piece {
 // the piece with which they exceed bytesMax. The first kind is encoded when a message is published; the others here, when
 // the first loop wants them. The caller holds the topic's lock.
 func (t *topic) view(dst []piece, kind Kind, from, to uint64, bytesMax int) []piece {
-	log := &t.logs[kind]
+	log, encodeMax := &t.logs[kind], bytesMax
 	for from < to && bytesMax > 0 {
 		i, held := log.at(from)
 		if !held {
-			t.encode(log, kind, i, from, to, bytesMax)
+			if encodeMax <= 0 {
+				break // what it becomes may be little, but it is work by what it was
+			}
+			encodeMax -= t.encode(log, kind, i, from, to, encodeMax)
 			continue
 		}
 		c := log.chunks[i]
@@ -96,21 +99,23 @@ func (t *topic) view(dst []piece, kind Kind, from, to uint64, bytesMax int) []pi
 }
 
 // encode fills the hole before the chunk at place i: from that position on, with one message at least, until it is full,
-// to is reached or there are so many bytes.
-func (t *topic) encode(log *encodedLog, kind Kind, i int, from, to uint64, bytesMax int) {
+// to is reached, or so many bytes of the ring are encoded. It returns how many.
+func (t *topic) encode(log *encodedLog, kind Kind, i int, from, to uint64, bytesMax int) (encoded int) {
 	if i < len(log.chunks) {
 		to = min(to, log.chunks[i].first)
 	}
 	buf, bytes := bytebufferpool.Get(), 0
-	for ; from < to && bytes < bytesMax; from++ {
+	for ; from < to && encoded < bytesMax; from++ {
 		buf.B, _ = t.ring.at(from).appendTo(buf.B[:0], t.hub.o.Encoders[kind], t.name)
 		i = log.insert(i, from, buf.B) + 1
 		bytes += len(buf.B)
+		encoded += int(t.ring.at(from).size)
 	}
 	bytebufferpool.Put(buf)
 	if !t.gone {
 		t.countEncoded(int64(bytes))
 	}
+	return encoded
 }
 
 // countEncoded counts bytes that the encodings of other kinds than the first have more, for the hub's bound. What a topic

@@ -37,9 +37,8 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	}()
 	limits := w.limitsOf(c)
 	for (used < len(p) || ep.Working()) && w.serves(c) {
-		ev, n := ep.Next(p[used:], limits)
+		ev, n := w.next(c, ep, p[used:], limits)
 		used += n
-		w.charge(c, &ev, n)
 		if ev.Kind == ws.NeedMore {
 			break
 		}
@@ -56,6 +55,19 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	w.keepEndpoint(c, ep)
 	w.checkUnfinished(c, used == len(p))
 	return used
+}
+
+// next takes the next event out of the input, and counts it for its client's rate.
+func (w *worker) next(c *poller.Conn, ep *assembly, p []byte, limits *ws.Limits) (ev ws.Event, n int) {
+	if limits.Inflater == nil {
+		ev, n = ep.Next(p, limits)
+		w.charge(c, &ev, n, 0)
+		return ev, n
+	}
+	began := w.s.clock()
+	ev, n = ep.Next(p, limits)
+	w.charge(c, &ev, n, w.s.clock()-began)
+	return ev, n
 }
 
 // limitsOf is what a connection's frames are held against.
@@ -149,6 +161,9 @@ func (w *worker) keepEndpoint(c *poller.Conn, ep *assembly) {
 	}
 	if ep.since == 0 && !ep.Idle() {
 		ep.since = w.loop.Seconds()
+	}
+	if ep.since != 0 {
+		ep.since += w.pace.rest // in which we do not read
 	}
 }
 

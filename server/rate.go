@@ -22,6 +22,7 @@ type pace struct {
 	known          bool     // it has a place in tallies
 	refusals       int      // of requests of one read
 	work           int      // done for one read, in messages
+	rest           uint32   // seconds for which the connection is held back after it
 }
 
 // tally is when a client will have paid for what it sent, in messages and in bytes, were they all as fast as they may
@@ -57,7 +58,7 @@ func newPace(messagesPerSecond, bytesPerSecond int) pace {
 // begin takes up a connection's tally for one read, end puts it down.
 func (p *pace) begin(handle uint32) {
 	p.current, p.known = p.tallies[handle]
-	p.refusals, p.work = 0, 0
+	p.refusals, p.work, p.rest = 0, 0, 0
 }
 
 func (p *pace) end(handle uint32) {
@@ -138,6 +139,7 @@ func (w *worker) holdBack(c *poller.Conn) bool {
 		return false
 	}
 	c.Rest(wait)
+	w.pace.rest = seconds(wait)
 	w.counts.throttled++
 	return true
 }
@@ -156,21 +158,27 @@ func (w *worker) serves(c *poller.Conn) bool {
 }
 
 const (
-	inflateWork = 8  // how much more work it can be to inflate a byte than to read it
-	frameBytes  = 64 // what a frame counts for at least: a message may come in thousands that are empty
+	frameBytes = 64 // what a frame counts for at least: a message may come in thousands that are empty
+	// inflateShare is the part of a loop's time that a client may have for inflating what it sends. What clients send in
+	// earnest takes far less than its bytes allow.
+	inflateShare = 10
 )
 
-// charge counts an event of n bytes of input. A message on /ws is counted by Admit.
-func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int) {
+// charge counts an event of n bytes of input, which took so many nanoseconds to be taken out of it if it was compressed. A
+// message on /ws is counted by Admit.
+func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int, nanos int64) {
 	switch {
 	case ev.Kind == ws.NeedMore, ev.Kind == ws.Working:
 	case ev.Kind != ws.Message || c.Kind != connNative:
 		w.pace.messages(1)
 	}
 	if ev.Packed > 0 {
-		n = max(n, len(ev.Payload), inflateWork*ev.Packed)
+		n += max(0, len(ev.Payload)-ev.Packed)
 	}
 	w.pace.bytes(max(n, frameBytes*int(ev.Frames)))
+	if ev.Packed > 0 || ev.Kind == ws.Working {
+		w.pace.charge(&w.pace.current.bytes, inflateShare*nanos)
+	}
 }
 
 // Admit implements protocol.Peer.

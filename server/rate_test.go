@@ -136,7 +136,7 @@ func TestWhoGoesOnIsHeldBack(t *testing.T) {
 		}, true},
 		{"a second's pings too many", connNative, func(w *worker, p *peer) {
 			for range 250 {
-				w.charge(p.c, &ping, 6)
+				w.charge(p.c, &ping, 6, 0)
 			}
 		}, true},
 		{"bytes too many", connNative, func(w *worker, _ *peer) { w.pace.bytes(2000) }, true},
@@ -153,23 +153,23 @@ func TestWhoGoesOnIsHeldBack(t *testing.T) {
 }
 
 func TestInflatedBytesCount(t *testing.T) {
-	w := &worker{pace: newPace(100, 1000)}
-	big := ws.Event{Kind: ws.Message, Payload: make([]byte, 5000)}
-	w.charge(&poller.Conn{Kind: connEcho}, &big, 10)
-	_, plain := w.pace.debt()
-	big.Packed = 10
-	w.charge(&poller.Conn{Kind: connEcho}, &big, 10)
-	if _, inflated := w.pace.debt(); plain > 0 || inflated < 4*time.Second {
-		t.Errorf("10 bytes wait %v; 10 that inflate to 5,000 wait %v", plain, inflated)
-	}
-	w = &worker{pace: newPace(100, 1000)}
-	if w.charge(&poller.Conn{Kind: connEcho}, &ws.Event{Frames: 100}, 600); w.pace.current.bytes < 6*int64(time.Second) {
-		t.Errorf("a hundred empty frames are worth %v", time.Duration(w.pace.current.bytes))
-	}
-	small := ws.Event{Kind: ws.Message, Payload: make([]byte, 5), Packed: 400}
-	w = &worker{pace: newPace(100, 1000)}
-	w.charge(&poller.Conn{Kind: connEcho}, &small, 400)
-	if _, wait := w.pace.debt(); wait < 2*time.Second {
-		t.Errorf("400 bytes that are work to inflate to 5 wait %v", wait)
+	for _, row := range []struct {
+		says     string
+		ev       ws.Event
+		n        int
+		nanos    int64
+		min, max time.Duration
+	}{
+		{"bytes", ws.Event{Kind: ws.Message, Payload: make([]byte, 500), Frames: 1}, 510, 0, 510 * time.Millisecond, 510 * time.Millisecond},
+		{"bytes that inflate", ws.Event{Kind: ws.Message, Payload: make([]byte, 5000), Packed: 100, Frames: 1}, 110, 0, 5 * time.Second, 5100 * time.Millisecond},
+		{"bytes that took long to inflate", ws.Event{Kind: ws.Message, Payload: make([]byte, 5), Packed: 400, Frames: 1}, 410, int64(time.Second / 5), 2 * time.Second, 3 * time.Second},
+		{"a step of inflating", ws.Event{Kind: ws.Working}, 0, int64(time.Second / 5), 2 * time.Second, 2 * time.Second},
+		{"a hundred empty frames", ws.Event{Kind: ws.Message, Frames: 100}, 600, 0, 6 * time.Second, 7 * time.Second},
+	} {
+		w := &worker{pace: newPace(100, 1000)}
+		w.charge(&poller.Conn{Kind: connEcho}, &row.ev, row.n, row.nanos)
+		if got := time.Duration(w.pace.current.bytes); got < row.min || got > row.max {
+			t.Errorf("%s are worth %v, want %v to %v", row.says, got, row.min, row.max)
+		}
 	}
 }

@@ -198,13 +198,13 @@ func (e *Endpoint) checkBegun() Event {
 	return Event{}
 }
 
-// Held is how many bytes the endpoint keeps of a message that is not whole yet, or not inflated.
+// Held is how many bytes the endpoint keeps for a message that is not whole yet, or not inflated.
 func (e *Endpoint) Held() (bytes int) {
 	if e.buf != nil {
 		bytes = len(e.buf.B)
 	}
 	if e.work != nil {
-		bytes += len(e.work.out)
+		bytes += inflationBytes + cap(e.work.out)
 	}
 	return bytes
 }

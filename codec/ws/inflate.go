@@ -21,8 +21,8 @@ const (
 	inflatedBytesLeast   = 512
 
 	// A step of inflating ends when it has read or given so much: a fraction of a millisecond of what clients send. Data made to
-	// take time gets no further in one than it may go without giving anything (wasteBytesMax), or to the next full window:
-	// some milliseconds, at 1.8 µs for a block of 11 bytes that does nothing but state its codes.
+	// take time gets no further in one than it may go without giving anything (wasteBytesMax): some milliseconds, at 1.8 µs
+	// for a block of 11 bytes that does nothing but state its codes.
 	stepReadBytes  = 16 << 10
 	stepGivenBytes = 128 << 10
 
@@ -32,9 +32,10 @@ const (
 	// atOnceBytesMax is how long a compressed message may be that is inflated in one step, whatever is in it.
 	atOnceBytesMax = 4 << 10
 
-	// wasteBytesMax is how much more than five quarters of what it has given may be read of a message: who cannot make it
-	// smaller sends it as it is, with a few bytes a block. What is given comes by the window, so it has to be more than that.
-	wasteBytesMax = windowBytesMax*5/4 + 8<<10
+	// wasteBytesMax is how much may be read of a message before something comes of it, and how much more than five quarters
+	// of what has come in all: who cannot make it smaller sends it as it is, with a few bytes a block. What comes does so by
+	// the window, so it has to be more than that.
+	wasteBytesMax = windowBytesMax*5/4 + 2<<10
 )
 
 // Why a compressed message is refused, as the peer gets to read it.
@@ -91,7 +92,9 @@ type inflation struct {
 	done   bool // out is whole, or has failed
 }
 
-// An inflation takes some 80 KiB: there are as many as messages that are being inflated.
+// inflationBytes is about what an inflation takes besides its message. There are as many as messages that are being inflated.
+const inflationBytes = 80 << 10
+
 var inflations = sync.Pool{New: func() any { return newInflation() }}
 
 func newInflation() *inflation {
@@ -138,7 +141,9 @@ func (i *inflation) step() (done bool, err error) {
 	for i.in.read-read < stepReadBytes && len(i.out)-given < stepGivenBytes {
 		n, err := i.flate.Read(i.room())
 		i.out = i.out[:len(i.out)+n]
-		i.in.given = len(i.out)
+		if i.in.given = len(i.out); n > 0 {
+			i.in.gave = i.in.read
+		}
 		switch {
 		case len(i.out) > i.outMax:
 			return false, i.errMax
@@ -191,6 +196,7 @@ type feed struct {
 	src   []byte
 	read  int // how far
 	given int // bytes that came of it so far
+	gave  int // how far it was read when some last did
 }
 
 // finalBlock is a stored block that is empty and says that it is the last.
@@ -206,7 +212,7 @@ func (f *feed) Read(p []byte) (n int, err error) {
 	default:
 		return 0, io.EOF
 	}
-	if f.read += n; f.read > f.given*5/4+wasteBytesMax && f.read <= len(f.src) {
+	if f.read += n; f.read <= len(f.src) && (f.read > f.given*5/4+wasteBytesMax || f.read > f.gave+wasteBytesMax) {
 		return 0, errInflateWaste
 	}
 	return n, nil

@@ -86,6 +86,22 @@ func TestInflateWaste(t *testing.T) {
 		}
 		p.e.Release()
 	}
+	// A lot at first, of which the rest might be paid for.
+	var w bitWriter
+	w.put(2, 3).fixed('a')
+	for range 3000 {
+		w.fixed(285).code(0, 5)
+	}
+	w.fixed(endOfBlock)
+	for len(w.bytes) < 500_000 {
+		emptyCodedBlock(&w)
+	}
+	l := &Limits{MessageBytesMax: 2 << 20, FragmentsMax: 10, Inflater: NewInflater(1000)}
+	var p peer
+	if got := p.feed(compressedFrames(Binary, w.put(0, 3).bytes), l); len(got) != 1 || got[0] != "fail 1007 "+errInflateWaste.Error() || p.e.work.in.read > 100_000 {
+		t.Errorf("much, and then nothing: %q", got)
+	}
+	p.e.Release()
 	noise := bytes.Repeat([]byte{0, 0xFF, 0x7F, 0x00, 0x80}, 1)
 	for len(noise) < 1<<20 {
 		noise = append(noise, byte(len(noise)*7919>>3), byte(len(noise)*104729>>7))
