@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/megawire/megawire/server/config"
 )
 
 // A long compressed message is inflated in pieces; it is taken whole, and what follows it in order, while others are
@@ -59,6 +61,31 @@ func TestCompressedOnceForAll(t *testing.T) {
 	m := r.metrics()
 	if before, after := m["megawire_deflated_bytes_in_total"], m["megawire_deflated_bytes_out_total"]; before < 20_000 || after > before/5 {
 		t.Errorf("%v bytes became %v", before, after)
+	}
+}
+
+// Compressing takes longer than publishing, and little may be kept of a topic: who reads what is compressed gets all of a
+// burst nevertheless, as others do.
+func TestCompressedReadersGetAllOfABurst(t *testing.T) {
+	r := serve(t, func(c *config.Config) { c.Ring.RetainMessages = 1 })
+	readers := []*peer{r.dial("/ws?topics=t"), r.dialDeflate("/ws?topics=t"), r.dialDeflate("/ws?topics=%23"), r.dialDeflate("/raw/t")}
+	const count = 500
+	var lines bytes.Buffer
+	for i := range count {
+		fmt.Fprintf(&lines, `{"topic":"t","data":"%s%d"}`+"\n", strings.Repeat("text ", 50), i)
+	}
+	if err := r.stream(&lines, count); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range readers {
+		for n := range count {
+			if got := string(p.inflated()); !strings.Contains(got, fmt.Sprintf(` %d"`, n)) {
+				t.Fatalf("reader %d, message %d: %.150q", i, n, got)
+			}
+		}
+	}
+	if m := r.metrics(); m["megawire_gaps_total"] != 0 {
+		t.Errorf("%v gaps", m["megawire_gaps_total"])
 	}
 }
 
