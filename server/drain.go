@@ -27,15 +27,19 @@ func (s *Server) drain() {
 	need := time.Duration(connections) * time.Second / closesASecond
 	until := time.Now().Add(min(s.cfg.Drain.Spread, need))
 	s.log.Info("draining", "connections", connections)
-	for _, w := range s.workers {
-		w.loop.Post(func() {
-			w.drain.until = until
-			w.drainSome()
-		})
-	}
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
-	for s.poller.Connections() > 0 && time.Now().Before(deadline) {
+	waits := func() bool { return s.poller.Connections() > 0 && time.Now().Before(deadline) }
+	for _, w := range s.workers {
+		begin := func() {
+			w.drain.until = until
+			w.drainSome()
+		}
+		for !w.loop.Post(begin) && waits() { // it has too much to do at the moment
+			<-poll.C
+		}
+	}
+	for waits() {
 		<-poll.C
 	}
 	if left := s.poller.Connections(); left > 0 {

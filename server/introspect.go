@@ -24,11 +24,15 @@ func ask[T any](ctx context.Context, w *worker, fn func() T) (answer T, err erro
 	within, cancel := context.WithTimeout(ctx, loopAnswerTimeout)
 	defer cancel()
 	answers := make(chan T, 1)
-	w.loop.Post(func() {
+	taken := w.loop.Post(func() {
 		if within.Err() == nil { // else nobody waits any more
 			answers <- fn()
 		}
 	})
+	if !taken {
+		return answer, admin.Fault{Code: codes.Unavailable, Message: fmt.Sprintf(
+			"event loop %d has too much to do; try again", w.loop.Index())}
+	}
 	select {
 	case answer = <-answers:
 		return answer, nil

@@ -152,7 +152,9 @@ func (w *worker) nextAnswer() *answer {
 	if w.answer == nil {
 		a := &answer{}
 		a.come = func(r pubsub.Receipt, err error) {
-			w.loop.Post(func() { // after the event that published, even if the broker was quicker
+			// After the event that published, even if the broker was quicker. A loop that takes no more has lost touch with
+			// its clients for longer than they wait for an answer.
+			_ = w.loop.Post(func() {
 				if c := w.loop.Conn(a.handle, a.generation); c != nil && c.Open() {
 					a.published(w.peerOf(c), r, err)
 				}
