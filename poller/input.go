@@ -99,8 +99,19 @@ func (c *Conn) InputSince() uint32 {
 	return c.loop.inputs.At(c.input).since
 }
 
+// InputBytes is how much input is kept that Data has not used.
+func (c *Conn) InputBytes() int {
+	if c.input == 0 {
+		return 0
+	}
+	return c.loop.inputs.At(c.input).counted
+}
+
 // InputBytes is how much input the loop keeps for handlers that have not used it, of all connections.
 func (l *Loop) InputBytes() int { return l.inputBytes }
+
+// Inputs is how many connections such input is kept for.
+func (l *Loop) Inputs() int { return l.inputs.Len() }
 
 // LeftBytes is the part of InputBytes that connections have left because they are congested or rest. It waits for us
 // and not for its peers: a connection's is at most what it had kept before and one read.

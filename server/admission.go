@@ -97,6 +97,10 @@ var (
 		Status: 503, Code: codes.RateLimited, Message: "too many new connections a second",
 		Header: []string{"Retry-After: 1"},
 	}
+	refuseUnfinished = &http1.Error{
+		Status: 503, Code: codes.Memory, Message: "the server holds too many unfinished requests",
+		Header: []string{"Retry-After: 5"},
+	}
 	refuseMemory = &http1.Error{
 		Status: 503, Code: codes.Memory, Message: "the server is short of memory",
 		Header: []string{"Retry-After: 5"},

@@ -53,7 +53,7 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		}
 	}
 	w.keepEndpoint(c, ep)
-	w.checkUnfinished(c, used == len(p))
+	w.checkUnfinished(c, len(p)-used)
 	return used
 }
 
@@ -79,17 +79,17 @@ func (w *worker) limitsOf(c *poller.Conn) *ws.Limits {
 }
 
 // checkUnfinished closes a connection with a message that takes too long to come, or for which there is no room, and sees
-// to it that one that stops in the midst of a message is looked at in time.
-func (w *worker) checkUnfinished(c *poller.Conn, inputUsed bool) {
-	if inputUsed && c.Flags&flagFragments == 0 {
+// to it that one that stops in the midst of a message is looked at in time. So many bytes of its input are not used.
+func (w *worker) checkUnfinished(c *poller.Conn, inputBytes int) {
+	if inputBytes == 0 && c.Flags&flagFragments == 0 {
 		return
 	}
-	if w.unfinished() > w.unfinishedMax {
-		w.close(c, ws.TryAgainLater, "the server holds too many unfinished messages")
+	if !w.hasRoom(c, inputBytes) {
+		w.close(c, ws.TryAgainLater, unfinishedReason)
 		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
 		return
 	}
-	if w.checkTime(c) && !inputUsed && !c.InputKept() && !c.Yielding() && !c.Congested() { // it begins with this read
+	if w.checkTime(c) && inputBytes > 0 && !c.InputKept() && !c.Yielding() && !c.Congested() { // it begins with this read
 		w.lookBy(c, w.loop.Seconds())
 	}
 }
@@ -118,16 +118,6 @@ func (w *worker) checkTime(c *poller.Conn) bool {
 	}
 	w.lookBy(c, since)
 	return true
-}
-
-// unfinished is how many bytes the loop keeps of messages and requests that have not come to their end.
-func (w *worker) unfinished() int { return w.loop.InputBytes() + w.held }
-
-func (w *worker) heldBy(c *poller.Conn) int {
-	if c.Flags&flagFragments != 0 {
-		return w.endpoints[c.Handle()].Held()
-	}
-	return 0
 }
 
 // assembly is an endpoint, and since when the message under way comes in fragments.

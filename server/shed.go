@@ -222,8 +222,5 @@ func (w *worker) giveUpHolder(c *poller.Conn) {
 		w.close(c, ws.TryAgainLater, shedReason)
 	}
 	w.endSubscriptions(c)
-	if c.Flags&flagFragments != 0 {
-		w.held -= w.heldBy(c)
-		w.keepEndpoint(c, w.endpoint(c)) // lets go of it
-	}
+	w.forgetFragments(c)
 }

@@ -116,6 +116,7 @@ func (c *workerCounts) publication(kind uint8, err error) {
 func (w *worker) tick() {
 	w.snapshot.take(w.counts, w.shard.Counts())
 	w.drainSome()
+	w.makeRoom()
 	w.pace.now = w.s.clock()
 	if w.ticks++; w.ticks%ticksASecond == 0 {
 		w.shard.CheckLag()

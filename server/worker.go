@@ -60,7 +60,8 @@ type worker struct {
 	messageSeconds        uint32               // that a message may take to come
 	endpoints             map[uint32]*assembly // by handle; of few connections, so they have no place in Conn
 	fresh                 *assembly            // of connections without one of their own
-	held                  int                  // bytes of unfinished fragmented messages
+	held                  int                  // bytes of unfinished fragmented messages, and of those that are inflated
+	census                census               // of who holds unfinished messages, where there are too many
 	out                   []byte
 	answer                *answer // for the next publication
 	alarm                 *alarm  // for subscribers with an interval

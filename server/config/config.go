@@ -49,7 +49,7 @@ type Limits struct {
 	HeadBytes                  Bytes         `koanf:"head_bytes" min:"1KiB" max:"60KiB" usage:"largest HTTP request head; a larger one gets 431 or 414"`
 	MessageTimeout             time.Duration `koanf:"message_timeout" min:"1s" max:"1h" usage:"time from the first byte of a WebSocket message to its last; past it the connection is closed with 1008"`
 	RepliesBytes               Bytes         `koanf:"replies_bytes" min:"16KiB" max:"64MiB" usage:"replies and control frames waiting for one connection that does not read; past it the connection is not read from until they are gone"`
-	UnfinishedBytes            Bytes         `koanf:"unfinished_bytes" min:"1MiB" max:"1TiB" usage:"what is kept of messages that have not come to their end, of all connections; who adds to it past that is closed with 1013"`
+	UnfinishedBytes            Bytes         `koanf:"unfinished_bytes" min:"1MiB" max:"1TiB" usage:"what is kept of messages that have not come to their end, of all connections; near it those are closed with 1013 that hold the most"`
 	Fragments                  int           `koanf:"fragments" min:"1" max:"1000000" usage:"frames that one WebSocket message may be cut into"`
 }
 
