@@ -62,6 +62,7 @@ func TestFaultNoMemoryToAccept(t *testing.T) {
 	detach := tr.inject("accept4:error=ENOBUFS:when=1+2")
 	for range newcomers {
 		tr.upgraded(1, "/ws?topics=a").cut()
+		tr.metrics() // the admin listener's newcomers
 	}
 	tr.outlast()
 	detach()

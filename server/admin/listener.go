@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -23,12 +25,12 @@ func newLimitListener(ln net.Listener, connectionsMax int) *limitListener {
 	return &limitListener{Listener: ln, slots: make(chan struct{}, connectionsMax)}
 }
 
-// Accept returns the next connection that there is room for.
+// Accept returns the next connection that there is room for. An error that is not of the listener itself passes.
 func (l *limitListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
-			return nil, err
+			return nil, passingIfNotOurs(err)
 		}
 		select {
 		case l.slots <- struct{}{}:
@@ -37,6 +39,24 @@ func (l *limitListener) Accept() (net.Conn, error) {
 			refuse(c)
 		}
 	}
+}
+
+// passing is an error after which net/http says so and tries again, after 5 ms to 1 s. By itself it does so where files are
+// short, but ends the server where the kernel's memory is (accept(2): ENOBUFS, ENOMEM, and errors of the network).
+type passing struct{ error }
+
+func (passing) Timeout() bool   { return false }
+func (passing) Temporary() bool { return true }
+func (p passing) Unwrap() error { return p.error }
+
+// passingIfNotOurs leaves errors alone that come again with every try: the listener is closed, or is none.
+func passingIfNotOurs(err error) error {
+	for _, ours := range []error{net.ErrClosed, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK} {
+		if errors.Is(err, ours) {
+			return err
+		}
+	}
+	return passing{err}
 }
 
 // refuse answers and closes. The answer fits a new socket's buffer, so this does not wait; the deadline is for the odd socket.
