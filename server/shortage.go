@@ -24,7 +24,8 @@ type shortage struct {
 	looks      int    // that it lasts
 	gaveBack   bool   // ever
 	gaveBackAt int64  // the second in which memory was last given back
-	closed     uint64 // what those who were closed since then have held: it is free, but not seen to be yet
+	closed     uint64 // what those who were closed since then have held, as far as it is not seen to be free yet
+	used       uint64 // in the last look
 }
 
 // goesOn reports whether there is too little memory.
@@ -48,10 +49,12 @@ func (s *shortage) givesBack(second int64, used uint64) bool {
 // newcomers are refused.
 func (s *shortage) look(used uint64) (excess uint64) {
 	if s.refusing = s.goesOn(used); !s.refusing {
-		s.looks, s.closed = 0, 0
+		s.looks, s.closed, s.used = 0, 0, 0
 		return 0
 	}
 	s.looks++
+	s.closed -= min(s.closed, s.used-min(s.used, used)) // this is seen
+	s.used = used
 	if excess = used - min(used, s.letIn()); s.looks < looksToShed || excess <= s.closed {
 		return 0
 	}

@@ -53,6 +53,16 @@ func TestShortage(t *testing.T) {
 			{at: 9, used: 1200, refusing: true},
 			{at: 10, used: 1200, givesBack: true, refusing: true, excess: 250},
 		}},
+		{"once it shows it is nothing that is still to come", []second{
+			{at: 0, used: 1200, givesBack: true, refusing: true},
+			{at: 1, used: 1200, refusing: true},
+			{at: 2, used: 1200, refusing: true, excess: 250},
+			{at: 3, used: 1140, freed: 100, refusing: true, excess: 150},
+			{at: 4, used: 1100, refusing: true, excess: 150},
+			{at: 5, used: 1060, freed: 150, refusing: true},
+			{at: 6, used: 980, refusing: true},
+			{at: 7, used: 949},
+		}},
 		{"memory is given back every ten seconds while it lasts", []second{
 			{at: 5, used: 1001, givesBack: true, refusing: true},
 			{at: 6, used: 990, refusing: true},
