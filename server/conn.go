@@ -29,8 +29,10 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 	c.Flags &^= flagPinged // a sign of life; its second may be the ping's own
 	ep := w.endpoint(c)
 	held := ep.Held()
+	w.serving = c
 	w.pace.begin(c.Handle())
 	defer func() { // after a panic too
+		w.serving = nil
 		w.held += w.heldBy(c) - held
 		w.pace.end(c.Handle())
 		w.lookAhead()
@@ -53,7 +55,9 @@ func (w *worker) data(c *poller.Conn, p []byte) (used int) {
 		}
 	}
 	w.keepEndpoint(c, ep)
-	w.checkUnfinished(c, len(p)-used)
+	if w.checkUnfinished(c, len(p)-used); !c.Open() && c.Flags&flagFragments != 0 {
+		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
+	}
 	return used
 }
 
@@ -76,90 +80,6 @@ func (w *worker) limitsOf(c *poller.Conn) *ws.Limits {
 		return &w.deflateLimits
 	}
 	return &w.limits
-}
-
-// checkUnfinished closes a connection with a message that takes too long to come, or for which there is no room, and sees
-// to it that one that stops in the midst of a message is looked at in time. So many bytes of its input are not used.
-func (w *worker) checkUnfinished(c *poller.Conn, inputBytes int) {
-	if inputBytes == 0 && c.Flags&flagFragments == 0 {
-		return
-	}
-	if !w.hasRoom(c, inputBytes) {
-		w.close(c, ws.TryAgainLater, unfinishedReason)
-		w.keepEndpoint(c, w.endpoint(c)) // lets go of what there is
-		return
-	}
-	if w.checkTime(c) && inputBytes > 0 && !c.InputKept() && !c.Yielding() && !c.Congested() { // it begins with this read
-		w.lookBy(c, w.loop.Seconds())
-	}
-}
-
-// lookBy has a connection looked at when a message that began in that second has taken its time.
-func (w *worker) lookBy(c *poller.Conn, since uint32) {
-	if end := since + w.messageSeconds + 1; c.Due() > end && !c.Resting() {
-		c.SetDue(end)
-	}
-}
-
-// checkTime closes a connection if the message under way has taken too long, and else has it looked at when that will be
-// so. The time in which we do not read does not count. It reports whether the connection may go on.
-func (w *worker) checkTime(c *poller.Conn) bool {
-	since := c.InputSince()
-	if c.Flags&flagFragments != 0 {
-		since = w.endpoints[c.Handle()].since
-	}
-	if since == 0 || c.Resting() {
-		return true
-	}
-	if w.loop.Seconds() > since+w.messageSeconds {
-		w.close(c, ws.PolicyViolation, "message not finished in time")
-		w.keepEndpoint(c, w.endpoint(c))
-		return false
-	}
-	w.lookBy(c, since)
-	return true
-}
-
-// assembly is an endpoint, and since when the message under way comes in fragments.
-type assembly struct {
-	ws.Endpoint
-	since uint32 // loop seconds; 0: there is none yet
-}
-
-// endpoint returns the connection's own endpoint, or a fresh one that all others share. It is used where it
-// stands: a copy would own the same buffer, and after a panic both would give it back.
-func (w *worker) endpoint(c *poller.Conn) *assembly {
-	if c.Flags&flagFragments != 0 {
-		return w.endpoints[c.Handle()]
-	}
-	w.fresh.Release() // of what a panic may have left in it
-	w.fresh.since = 0
-	return w.fresh
-}
-
-// keepEndpoint gives a connection an endpoint of its own only while a fragmented message is under way.
-func (w *worker) keepEndpoint(c *poller.Conn, ep *assembly) {
-	if !c.Open() {
-		ep.Release()
-	}
-	switch idle, own := ep.Idle(), c.Flags&flagFragments != 0; {
-	case idle && own:
-		w.dropEndpoint(c)
-	case !idle && !own:
-		w.endpoints[c.Handle()], w.fresh = ep, new(assembly)
-		c.Flags |= flagFragments
-	}
-	if ep.since == 0 && !ep.Idle() {
-		ep.since = w.loop.Seconds()
-	}
-	if ep.since != 0 {
-		ep.since += w.pace.rest // in which we do not read
-	}
-}
-
-func (w *worker) dropEndpoint(c *poller.Conn) {
-	delete(w.endpoints, c.Handle())
-	c.Flags &^= flagFragments
 }
 
 func (w *worker) event(c *poller.Conn, ev *ws.Event) {
@@ -226,6 +146,9 @@ func (w *worker) close(c *poller.Conn, code ws.CloseCode, reason string) {
 		}
 	}
 	c.Finish()
+	if w.serving != c { // else data does it, which may still need it
+		w.forgetFragments(c)
+	}
 }
 
 // due is a connection's one deadline: for its request, then for signs of life.

@@ -222,5 +222,4 @@ func (w *worker) giveUpHolder(c *poller.Conn) {
 		w.close(c, ws.TryAgainLater, shedReason)
 	}
 	w.endSubscriptions(c)
-	w.forgetFragments(c)
 }

@@ -33,14 +33,6 @@ const unfinishedReason = "the server holds too many unfinished messages"
 // with yet.
 func (w *worker) unfinished() int { return w.loop.InputBytes() + w.held }
 
-// heldBy is how many bytes of a message in fragments, or of one that is inflated, are kept for a connection.
-func (w *worker) heldBy(c *poller.Conn) int {
-	if c.Flags&flagFragments != 0 {
-		return w.endpoints[c.Handle()].Held()
-	}
-	return 0
-}
-
 // hasRoom reports whether so many bytes of a connection's input may be kept, besides its fragments.
 func (w *worker) hasRoom(c *poller.Conn, inputBytes int) bool {
 	bytesMax := w.unfinishedMax
@@ -141,14 +133,5 @@ func (w *worker) closeUnfinished(c *poller.Conn) {
 		w.refuse(c, nil, refuseUnfinished)
 	} else {
 		w.close(c, ws.TryAgainLater, unfinishedReason)
-	}
-	w.forgetFragments(c)
-}
-
-// forgetFragments lets go of the message under way of a connection that was closed outside of its own events.
-func (w *worker) forgetFragments(c *poller.Conn) {
-	if c.Flags&flagFragments != 0 {
-		w.held -= w.heldBy(c)
-		w.keepEndpoint(c, w.endpoint(c))
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
+	"github.com/megawire/megawire/codec/ws"
 	"github.com/megawire/megawire/poller"
 	"github.com/megawire/megawire/server/config"
 )
@@ -83,6 +85,42 @@ func TestUnfinishedFragments(t *testing.T) {
 		closed, _ := ask(t.Context(), w, func() uint64 { return w.counts.closes[1013] })
 		return closed > 0 && kept == (clients-int(closed))*half
 	})
+}
+
+// TestFragmentsOfTheClosedAreForgotten: whatever closes a connection in the midst of a message, what came of it is given
+// back and no longer counted, though the peer does not read the close frame nor go.
+func TestFragmentsOfTheClosedAreForgotten(t *testing.T) {
+	s := shedServer(t, func(c *config.Config) { c.Limits.MessageTimeout = time.Second })
+	w := s.workers[0]
+	fragment := binaryFrame(1000)
+	fragment[0] = 0x02 // and others are to follow
+	for _, by := range []struct {
+		says string
+		do   func(c *poller.Conn)
+	}{
+		{"an operator", func(c *poller.Conn) { w.close(c, ws.Kicked, "kicked") }},
+		{"its time", nil},
+	} {
+		nc, _ := shedClient(t, s)
+		_, _ = nc.Write(fragment)
+		until(t, by.says+": it is kept", func() bool {
+			held, _ := ask(t.Context(), w, func() int { return w.held })
+			return held == 1000
+		})
+		if by.do != nil {
+			_, _ = ask(t.Context(), w, func() bool {
+				w.loop.Each(1, func(c *poller.Conn) bool {
+					by.do(c)
+					return true
+				})
+				return true
+			})
+		}
+		until(t, by.says+": it is forgotten", func() bool {
+			held, _ := ask(t.Context(), w, func() int { return w.held + len(w.endpoints) })
+			return held == 0
+		})
+	}
 }
 
 func TestCensus(t *testing.T) {

@@ -51,7 +51,8 @@ type worker struct {
 	shard *pubsub.Shard
 
 	protocols [connKinds]protocol.Protocol
-	peer      peer // the one connection being served; reused
+	peer      peer         // the one connection being served; reused
+	serving   *poller.Conn // whose input is being dealt with
 	request   http1.Request
 	pace      pace
 
