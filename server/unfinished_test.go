@@ -92,7 +92,8 @@ func TestUnfinishedFragments(t *testing.T) {
 func TestFragmentsOfTheClosedAreForgotten(t *testing.T) {
 	s := shedServer(t, func(c *config.Config) { c.Limits.MessageTimeout = time.Second })
 	w := s.workers[0]
-	fragment := binaryFrame(1000)
+	const size = 100 << 10
+	fragment := binaryFrame(size)
 	fragment[0] = 0x02 // and others are to follow
 	for _, by := range []struct {
 		says string
@@ -105,7 +106,7 @@ func TestFragmentsOfTheClosedAreForgotten(t *testing.T) {
 		_, _ = nc.Write(fragment)
 		until(t, by.says+": it is kept", func() bool {
 			held, _ := ask(t.Context(), w, func() int { return w.held })
-			return held == 1000
+			return held == size
 		})
 		if by.do != nil {
 			_, _ = ask(t.Context(), w, func() bool {
