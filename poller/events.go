@@ -137,6 +137,9 @@ func (c *Conn) receive(p []byte) {
 	if c.state != open {
 		if c.state == finishing || c.state == lingering {
 			l.poller.o.Handler.Late(c, p)
+			if len(p) >= lateBytes {
+				c.rest(lateRest)
+			}
 		}
 		return // what the peer still sends is thrown away
 	}

@@ -16,9 +16,19 @@ const restsASlice = 256
 // peer, by its window; its end of the stream is seen afterwards, an error or a reset at once. What it sends meanwhile is no
 // sign of life, so the handler is not to take its silence for death. Finish ends it.
 func (c *Conn) Rest(d time.Duration) {
-	if c.state != open || d <= 0 {
-		return
+	if c.state == open && d > 0 {
+		c.rest(d)
 	}
+}
+
+const (
+	// lateBytes is from when on a read of what is thrown away is followed by a rest of lateRest: who sends much after its
+	// connection was closed is not to keep the loop busy with it.
+	lateBytes = 4 << 10
+	lateRest  = 100 * time.Millisecond
+)
+
+func (c *Conn) rest(d time.Duration) {
 	l := c.loop
 	r := rest{c.handle, c.gen, l.sinceBorn() + d}
 	if c.Resting() {

@@ -249,3 +249,35 @@ func waitReadable(t *testing.T, c *Conn) {
 		t.Errorf("nothing arrives: %v", err)
 	}
 }
+
+// Who goes on sending after its connection was finished is not read from at full speed until it is gone.
+func TestLateInputIsTakenSlowly(t *testing.T) {
+	late := 0
+	p := serve(t, &hooks{
+		data: func(c *Conn, p []byte) int { c.Finish(); return len(p) },
+		late: func(_ *Conn, p []byte) { late += len(p) },
+	})
+	l := p.loops[0]
+	nc := dial(t, p)
+	send(t, nc, "x")
+	c := only(t, l)
+	eventually(t, l, "the end of our side", func() bool { return c.state == lingering })
+	go func() {
+		for p := make([]byte, 64<<10); ; {
+			if _, err := nc.Write(p); err != nil {
+				return
+			}
+		}
+	}()
+	eventually(t, l, "late input", func() bool { return late > 0 })
+	before, turns := 0, uint64(0)
+	onLoop(t, l, func() { before, turns = late, l.counts.Turns })
+	eventually(t, l, "some ticks", func() bool { return l.counts.Turns > turns+20 })
+	onLoop(t, l, func() {
+		if !c.exists() || late-before > 20*readBytes {
+			t.Errorf("%d bytes were read in 20 slices", late-before)
+		}
+	})
+	_ = nc.Close()
+	eventually(t, l, "the end", func() bool { return l.Len() == 0 })
+}

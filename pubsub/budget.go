@@ -7,9 +7,11 @@ package pubsub
 type budget struct {
 	looks int64 // left; below zero it is a debt
 	at    int64 // up to when what was earned is counted, on the hub's Clock
+	spent int   // since the start
 }
 
 const (
+	looksAJoin     = 8 // what it costs more to begin with a topic's messages
 	looksPerSecond = 1_000_000
 	looksBurstMax  = 2_000_000
 	nanosPerLook   = 1_000_000_000 / looksPerSecond
@@ -25,4 +27,10 @@ func (b *budget) affords(now int64) bool {
 	return b.looks > 0
 }
 
-func (b *budget) spend(looks int) { b.looks -= int64(looks) }
+func (b *budget) spend(looks int) {
+	b.looks -= int64(looks)
+	b.spent += looks
+}
+
+// Looks is how many looks at topics subscribing has cost so far, of those that one request can ask for many of.
+func (s *Shard) Looks() int { return s.budget.spent }

@@ -127,13 +127,13 @@ func (s *Shard) markBackAt(id uint32, u *subscriber, x mark, places map[uint32]i
 	s.mark(id, u, s.findExact(id, x.local), x)
 	if g.marks.len() > n {
 		if places != nil {
-			places[x.local] = len(g.marks.items) - 1
+			places[x.local] = g.marks.len() - 1
 		}
 		return
 	}
 	var m *mark
 	if i, ok := places[x.local]; ok {
-		m = &g.marks.items[i]
+		m = &g.marks.items[g.marks.head+i]
 	} else {
 		m = g.markOf(x.local)
 	}
@@ -153,7 +153,8 @@ func (s *Shard) markBackAt(id uint32, u *subscriber, x mark, places map[uint32]i
 	}
 }
 
-// places says where the marks of a subscriber stand, if so many are to be looked up that it is worth it.
+// places says where the marks of a subscriber stand, counted from the first, if so many are to be looked up that it is worth
+// it. A push moves them all to the front where that makes room.
 func (s *Shard) places(u *subscriber, lookups int) map[uint32]int {
 	const worth = 16
 	if lookups < worth {
@@ -163,7 +164,7 @@ func (s *Shard) places(u *subscriber, lookups int) map[uint32]int {
 	if u.lag != 0 {
 		g := s.lags.At(u.lag)
 		for i := g.marks.head; i < len(g.marks.items); i++ {
-			places[g.marks.items[i].local] = i
+			places[g.marks.items[i].local] = i - g.marks.head
 		}
 	}
 	return places

@@ -3,6 +3,7 @@ package pubsub
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -108,4 +109,40 @@ func TestSnapshotsWithinTheBoundOfLag(t *testing.T) {
 	if n := s.shard.Counts().Deliveries; n != 16 || r.overruns != 0 {
 		t.Errorf("%d messages came, %d overruns", n, r.overruns)
 	}
+}
+
+// TestSnapshotWhileOneIsServed: a reader asks for a snapshot of many topics again and again, while it is served an earlier
+// one and is owed more of other topics: each time it gets the newest of all.
+func TestSnapshotWhileOneIsServed(t *testing.T) {
+	w := newWorld(t, nil)
+	s := w.newShard()
+	r := s.add(1, kindLine)
+	s.subscribe(1, "other/#")
+	const topics = 300
+	for i := range topics {
+		w.publish(fmt.Sprintf("snap/%d", i), "x")
+	}
+	for round := range 200 {
+		r.room = round * 37 % 2000
+		w.publish(fmt.Sprintf("other/%d", round), "y")
+		if _, err := s.shard.Subscribe(r.id, &Request{Filter: "snap/#", Last: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for range round % 5 {
+			s.shard.Turn()
+			s.drain(1)
+		}
+	}
+	r.got, r.room = nil, allTheRoom
+	s.drain(1)
+	s.run()
+	if _, err := s.shard.Subscribe(r.id, &Request{Filter: "snap/#", Last: 1}); err != nil {
+		t.Fatal(err)
+	}
+	r.got = nil
+	s.run()
+	if n := strings.Count(string(r.got), "snap/"); n != topics {
+		t.Errorf("%d messages of %d topics", n, topics)
+	}
+	s.settled()
 }

@@ -117,6 +117,7 @@ func (s *Shard) snapshots(u *subscriber, p uint32, r *Request, j *Joined) (owed 
 	}
 	err = s.eachCandidate(p, r, func(t *topic) bool {
 		x, any := s.joinTopic(t, r, j, u.count > 0)
+		s.budget.spend(looksAJoin)
 		if any {
 			owed = append(owed, x)
 		}

@@ -68,7 +68,9 @@ func (p *peer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
 		id = p.w.shard.NewSubscriber(p.c.Handle(), p.kind())
 		p.c.User[userSubscriber] = uint32(id)
 	}
+	before := p.w.shard.Looks()
 	joined, err := p.w.shard.Subscribe(id, r)
+	p.w.pace.messages((p.w.shard.Looks() - before + joined.Snapshot) / looksAMessage)
 	return p.told(r.Filter, joined), err
 }
 

@@ -159,9 +159,13 @@ func (w *worker) serves(c *poller.Conn) bool {
 
 const (
 	frameBytes = 64 // what a frame counts for at least: a message may come in thousands that are empty
-	// inflateShare is the part of a loop's time that a client may have for inflating what it sends. What clients send in
-	// earnest takes far less than its bytes allow.
+	// inflateShare is the part of a loop's time, a tenth, that a client may have for inflating what it sends. What clients
+	// send in earnest takes far less than its bytes allow; and a step that takes longer was held up by something else.
 	inflateShare = 10
+	stepNanosMax = 10 * int64(time.Millisecond)
+
+	// looksAMessage is how many looks at topics, or messages of a snapshot, are as much work as a message.
+	looksAMessage = 64
 )
 
 // charge counts an event of n bytes of input, which took so many nanoseconds to be taken out of it if it was compressed. A
@@ -177,7 +181,7 @@ func (w *worker) charge(c *poller.Conn, ev *ws.Event, n int, nanos int64) {
 	}
 	w.pace.bytes(max(n, frameBytes*int(ev.Frames)))
 	if ev.Packed > 0 || ev.Kind == ws.Working {
-		w.pace.charge(&w.pace.current.bytes, inflateShare*nanos)
+		w.pace.charge(&w.pace.current.bytes, inflateShare*min(nanos, stepNanosMax))
 	}
 }
 

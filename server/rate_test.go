@@ -162,8 +162,9 @@ func TestInflatedBytesCount(t *testing.T) {
 	}{
 		{"bytes", ws.Event{Kind: ws.Message, Payload: make([]byte, 500), Frames: 1}, 510, 0, 510 * time.Millisecond, 510 * time.Millisecond},
 		{"bytes that inflate", ws.Event{Kind: ws.Message, Payload: make([]byte, 5000), Packed: 100, Frames: 1}, 110, 0, 5 * time.Second, 5100 * time.Millisecond},
-		{"bytes that took long to inflate", ws.Event{Kind: ws.Message, Payload: make([]byte, 5), Packed: 400, Frames: 1}, 410, int64(time.Second / 5), 2 * time.Second, 3 * time.Second},
-		{"a step of inflating", ws.Event{Kind: ws.Working}, 0, int64(time.Second / 5), 2 * time.Second, 2 * time.Second},
+		{"bytes that took long to inflate", ws.Event{Kind: ws.Message, Payload: make([]byte, 5), Packed: 400, Frames: 1}, 410, int64(time.Second / 125), 480 * time.Millisecond, 500 * time.Millisecond},
+		{"a step of inflating", ws.Event{Kind: ws.Working}, 0, int64(time.Second / 125), 80 * time.Millisecond, 80 * time.Millisecond},
+		{"a step that was held up", ws.Event{Kind: ws.Working}, 0, int64(time.Second), 100 * time.Millisecond, 100 * time.Millisecond},
 		{"a hundred empty frames", ws.Event{Kind: ws.Message, Frames: 100}, 600, 0, 6 * time.Second, 7 * time.Second},
 	} {
 		w := &worker{pace: newPace(100, 1000)}

@@ -203,3 +203,32 @@ func TestHeldBackIsAlive(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot of thousands of topics is much work for one request: it counts for as much.
+func TestSnapshotsCount(t *testing.T) {
+	r := serve(t, nil)
+	var lines bytes.Buffer
+	const topics = 9000
+	for i := range topics {
+		fmt.Fprintf(&lines, `{"topic":"snap/%d","data":%d}`+"\n", i, i)
+	}
+	if err := r.stream(&lines, topics); err != nil {
+		t.Fatal(err)
+	}
+	p := r.dial("/ws")
+	go func() {
+		for range 40 {
+			_, _ = p.nc.Write(frame(final(opText), []byte(`{"op":"subscribe","topics":[{"topic":"snap/#","last":1}]}`)))
+		}
+	}()
+	for {
+		var answer struct{ Op, Code string }
+		p.decode(p.text(), &answer)
+		if answer.Code == "rate_limited" {
+			return
+		}
+		if answer.Op == "error" {
+			t.Fatalf("%+v", answer)
+		}
+	}
+}
