@@ -156,7 +156,7 @@ func (c *Conn) push([]byte) {
 	left := len(s.rest) + s.waiting()
 	if left == 0 || left < before {
 		c.seen = l.Seconds() // the peer has made room: a sign of life
-		if c.state == finishing {
+		if c.state == finishing && before-left >= lingerBytesMin {
 			c.due = c.seen + lingerSeconds
 		}
 	}

@@ -16,6 +16,9 @@ const (
 	// lingerSeconds is how long a finished connection may go without a sign of its peer's: of room for
 	// what is still to be sent, then of its end.
 	lingerSeconds = 5
+	// lingerBytesMin is what a peer must take at once to be given more of that time, or a byte now and then would keep a
+	// connection that was closed for as long as its peer likes.
+	lingerBytesMin = 4 << 10
 )
 
 // Send sends whole frames that go ahead of data: replies and control frames. p is copied where it has
