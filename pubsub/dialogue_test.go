@@ -2,59 +2,30 @@ package pubsub
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/megawire/megawire/internal/dialogues"
 )
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the dialogues' answers")
-
 // TestDialogues plays testdata/dialogues: "> command" in, "< answer" out, one shard unless said otherwise.
-func TestDialogues(t *testing.T) {
-	files, err := filepath.Glob("testdata/dialogues/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no dialogues", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			w, g := strings.Split(string(want), "\n"), strings.Split(got, "\n")
-			for i := range w {
-				if i >= len(g) || w[i] != g[i] {
-					t.Fatalf("line %d: want %q\nwhole answer:\n%s", i+1, w[i], got)
-				}
-			}
-		})
-	}
-}
+func TestDialogues(t *testing.T) { dialogues.Run(t, "testdata/dialogues/*.txt", play) }
 
-type dialogue struct {
+type script struct {
 	*fakeSink
 	out []string
 }
 
-func (d *dialogue) say(format string, args ...any) {
+func (d *script) say(format string, args ...any) {
 	d.out = append(d.out, strings.TrimRight("< "+fmt.Sprintf(format, args...), " "))
 }
 
-func play(t *testing.T, script string) string {
-	d := &dialogue{}
-	for line := range strings.Lines(script) {
+func play(t *testing.T, text string) string {
+	d := &script{}
+	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if strings.HasPrefix(line, "< ") {
 			continue
@@ -78,7 +49,7 @@ func play(t *testing.T, script string) string {
 	return strings.Join(d.out, "\n") + "\n"
 }
 
-func (d *dialogue) do(t *testing.T, words []string) {
+func (d *script) do(t *testing.T, words []string) {
 	if d.fakeSink == nil {
 		if words[0] != "options" {
 			t.Fatalf("a dialogue begins with its options, not with %q", words)
@@ -156,7 +127,7 @@ func (d *dialogue) do(t *testing.T, words []string) {
 	}
 }
 
-func (d *dialogue) subscribeAll(t *testing.T, owner uint32, words []string) {
+func (d *script) subscribeAll(t *testing.T, owner uint32, words []string) {
 	var r Request
 	for _, word := range words {
 		key, value, ok := strings.Cut(word, "=")
@@ -215,7 +186,7 @@ func setRequest(t *testing.T, r *Request, key, value string) {
 	}
 }
 
-func (d *dialogue) publishAll(t *testing.T, words []string) {
+func (d *script) publishAll(t *testing.T, words []string) {
 	p := Publication{Topic: words[0], Content: Text}
 	for _, word := range words[1:] {
 		key, value, ok := strings.Cut(word, "=")

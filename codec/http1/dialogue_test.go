@@ -1,17 +1,14 @@
 package http1
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-)
 
-var rewrite = flag.Bool("rewrite", false, "write what Parse says into the dialogues of testdata")
+	"github.com/megawire/megawire/internal/dialogues"
+)
 
 // TestDialogues runs the dialogues of testdata/*.txt. In them
 //
@@ -26,43 +23,18 @@ var rewrite = flag.Bool("rewrite", false, "write what Parse says into the dialog
 // Each dialogue is a paragraph of its own. Its input is then given again in parts of every length, as a loop presents what it
 // has read so far: each part asks for more, until one says what the whole says. "known by" tells which.
 func TestDialogues(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no dialogues: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { testDialogues(t, file) })
-	}
-}
-
-func testDialogues(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var paragraphs []string
-	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		paragraphs = append(paragraphs, testDialogue(t, paragraph))
-	}
-	out := strings.Join(paragraphs, "\n")
-	switch {
-	case out == string(text):
-	case *rewrite:
-		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("%s: got\n%s\n(-rewrite writes this)", file, out)
-	}
+	dialogues.Run(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		return dialogues.Paragraphs(text, func(paragraph string) string { return testDialogue(t, paragraph) })
+	})
 }
 
 // testDialogue gives the dialogue as it really goes.
-func testDialogue(t *testing.T, dialogue string) string {
+func testDialogue(t *testing.T, text string) string {
 	var out, answers strings.Builder
 	var src []byte
 	var r Request
 	var asked []string
-	for line := range strings.Lines(dialogue) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		command, rest, _ := strings.Cut(line, " ")
 		if command == "<" {
@@ -84,7 +56,7 @@ func testDialogue(t *testing.T, dialogue string) string {
 			asked = append(asked, rest)
 		case "#":
 		default:
-			t.Fatalf("%q: what is %q?", dialogue, command)
+			t.Fatalf("%q: what is %q?", text, command)
 		}
 	}
 	n, fault := Parse(src, &r)
@@ -95,7 +67,7 @@ func testDialogue(t *testing.T, dialogue string) string {
 		r.Each(name, func(element []byte) bool { fmt.Fprintf(&answers, " %q", element); return true })
 		answers.WriteByte('\n')
 	}
-	if known := checkPrefixes(t, dialogue, src, r.HeadBytesMax); fault != nil {
+	if known := checkPrefixes(t, text, src, r.HeadBytesMax); fault != nil {
 		fmt.Fprintf(&answers, "< known by %q\n", tail(src[:known]))
 	}
 	return out.String() + answers.String()

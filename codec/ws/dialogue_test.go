@@ -2,17 +2,14 @@ package ws
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-)
 
-var rewrite = flag.Bool("rewrite", false, "write what the endpoint says into the dialogues of testdata")
+	"github.com/megawire/megawire/internal/dialogues"
+)
 
 // TestDialogues runs the dialogues of testdata/*.txt. In them
 //
@@ -29,45 +26,20 @@ var rewrite = flag.Bool("rewrite", false, "write what the endpoint says into the
 // Each dialogue is a paragraph of its own, with an endpoint of its own. It is then run again with all of its input at
 // once, a byte at a time, cut in two at every place and cut at random, and has to give the same events.
 func TestDialogues(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no dialogues: %v", err)
-	}
 	random := newRandom(t)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { testDialogues(t, file, random) })
-	}
-}
-
-func testDialogues(t *testing.T, file string, random *rand.Rand) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var paragraphs []string
-	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		paragraphs = append(paragraphs, testDialogue(t, paragraph, random))
-	}
-	out := strings.Join(paragraphs, "\n")
-	switch {
-	case out == string(text):
-	case *rewrite:
-		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("%s: got\n%s\n(-rewrite writes this)", file, out)
-	}
+	dialogues.Run(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		return dialogues.Paragraphs(text, func(paragraph string) string { return testDialogue(t, paragraph, random) })
+	})
 }
 
 // testDialogue gives the dialogue as it really goes.
-func testDialogue(t *testing.T, dialogue string, random *rand.Rand) string {
+func testDialogue(t *testing.T, text string, random *rand.Rand) string {
 	limits := Limits{MessageBytesMax: 70000, FragmentsMax: 8}
 	var out strings.Builder
 	var input []byte
 	var events []string
 	var p peer
-	for line := range strings.Lines(dialogue) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		command, rest, _ := strings.Cut(line, " ")
 		if command == "<" {
@@ -102,7 +74,7 @@ func testDialogue(t *testing.T, dialogue string, random *rand.Rand) string {
 		}
 		p.e.Release()
 		if !slices.Equal(got, events) {
-			t.Errorf("%s\nwith its input %s: got %q, want %q", dialogue, about, got, events)
+			t.Errorf("%s\nwith its input %s: got %q, want %q", text, about, got, events)
 		}
 	}
 	return out.String()

@@ -54,6 +54,7 @@ var imports = map[string][]string{
 
 	"internal/arch":      {},
 	"internal/buildinfo": {},
+	"internal/dialogues": {},
 	"internal/e2e":       {},
 	"internal/interop":   {},
 	"internal/model":     {},

@@ -2,22 +2,18 @@ package e2e
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/megawire/megawire/internal/dialogues"
 	"github.com/megawire/megawire/server/config"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the server says into the dialogues of testdata/conformance")
 
 // TestConformance holds dialogues over real sockets, those of testdata/conformance/*.txt. In them
 //
@@ -36,16 +32,10 @@ var rewrite = flag.Bool("rewrite", false, "write what the server says into the d
 // said again with one byte a write, with all that goes out in one write at the beginning, and cut at random; the answers
 // must be the same. -rewrite writes them.
 func TestConformance(t *testing.T) {
-	files, err := filepath.Glob("testdata/conformance/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no dialogues: %v", err)
-	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { holdDialogues(t, file, random) })
-	}
+	dialogues.Run(t, "testdata/conformance/*.txt", func(t *testing.T, text string) string { return holdDialogues(t, text, random) })
 }
 
 var conformanceServers = map[string]func(*config.Config){
@@ -64,22 +54,18 @@ var conformanceServers = map[string]func(*config.Config){
 	"plain": func(c *config.Config) { c.Deflate.Enabled, c.Echo.Enabled = false, false },
 }
 
-func holdDialogues(t *testing.T, file string, random *rand.Rand) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	paragraphs := strings.Split(strings.TrimSpace(string(text)), "\n\n")
+func holdDialogues(t *testing.T, text string, random *rand.Rand) (out string) {
+	paragraphs := strings.Split(strings.TrimSpace(text), "\n\n")
 	name, ok := strings.CutPrefix(paragraphs[0], "server ")
 	if !ok || conformanceServers[name] == nil {
-		t.Fatalf("%s begins with %q", file, paragraphs[0])
+		t.Fatalf("it begins with %q", paragraphs[0])
 	}
 	r := serve(t, func(c *config.Config) {
 		conformanceServers[name](c)
 		c.Heartbeat.PingInterval = time.Hour // nothing is said that nobody asked for
 	})
 	w := newWitness(r)
-	out := paragraphs[0] + "\n"
+	out = paragraphs[0] + "\n"
 	for _, paragraph := range paragraphs[1:] {
 		d := parseDialogue(t, paragraph)
 		said := d.hold(t, r, writeTogether)
@@ -98,15 +84,7 @@ func holdDialogues(t *testing.T, file string, random *rand.Rand) {
 	}
 	w.check(t)
 	r.awaitMetricIs("megawire_connections", 1)
-	switch {
-	case out == string(text):
-	case *rewrite:
-		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("%s: got\n%s\n(-rewrite writes this)", file, out)
-	}
+	return out
 }
 
 // hold says the dialogue on a new connection. It returns it as it went.
