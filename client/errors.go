@@ -33,7 +33,7 @@ var errNoPong = errors.New("client: no sign of life from the server")
 type ServerError struct {
 	Code       string // bad_request, forbidden, bad_topic, too_many, too_large, rate_limited, unavailable, …
 	Message    string
-	RetryAfter time.Duration // with rate_limited: when to ask again; 0 where the server names none
+	RetryAfter time.Duration // with rate_limited, or unavailable: when to ask again; 0 where the server names none
 }
 
 // Error implements error.

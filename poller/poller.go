@@ -20,8 +20,9 @@ type Handler interface {
 	// Opened: a connection was accepted.
 	Opened(c *Conn)
 	// Data: bytes came. p is good for the call only and may be changed in place. Data returns how many
-	// of them it is done with; the rest is presented again in front of what comes next, and without anything new once
-	// a connection is read from again that was Congested or Resting: Data may leave whole requests to either.
+	// of them it is done with; the rest is presented again in front of what comes next. Of a connection that was Congested,
+	// Resting or Yielding it is called once that is over, without anything new, and whether it has left something or not:
+	// Data may leave whole requests to any of them.
 	// What is left is bounded by InputBytesMax alone: a handler that holds less than that closes.
 	Data(c *Conn, p []byte) (used int)
 	// Late: bytes came after Finish, for the handler to find in them that the peer is done too. They are

@@ -5,7 +5,7 @@ import "github.com/megawire/megawire/codec/codes"
 // Error is why a request, or one topic of it, was refused: a code for programs and a text for people, both for the wire.
 type Error struct {
 	Code, Message string // Code is one of package codes
-	RetryAfterMs  int    // with codes.RateLimited; 0 leaves it out
+	RetryAfterMs  int    // with codes.RateLimited or codes.Unavailable; 0 leaves it out
 }
 
 // Error gives the text for a log.
