@@ -169,6 +169,12 @@ func (s *soak) judge(plan *soakPlan, idle, half, full, empty *rest) {
 		judgement(fmt.Sprintf("live heap: %.1f MiB in the middle, %.1f in the end, grown by %.1f (at most %.1f)",
 			half.heap, full.heap, grown, most), grown <= most)
 	}
+	held := 0.0
+	for i := range s.samples {
+		held = max(held, s.samples[i].held)
+	}
+	most = heapMax(max(half.heap, full.heap))
+	judgement(fmt.Sprintf("the heap held %.1f MiB at most (%.1f may be)", held, most), held <= most)
 	most = idle.heap + leftMax(plan.places, empty.rings)
 	judgement(fmt.Sprintf("live heap after all have left: %.1f MiB, %.1f before anybody came (at most %.1f)",
 		empty.heap, idle.heap, most), empty.heap <= most)
