@@ -1,7 +1,7 @@
 // Package pubsub holds topics, their recent messages, and who is subscribed to them.
 //
 // It knows neither sockets nor wire formats: encoders turn a message into bytes, a sink takes the
-// bytes of one subscriber. It has no goroutine and no clock of its own; both clocks are handed in.
+// bytes of one subscriber. It has no goroutine and no clock of its own; its clocks are handed in.
 //
 // # Threads
 //
