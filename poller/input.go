@@ -22,7 +22,6 @@ const readBytes = 64 << 10
 type input struct {
 	buf     *bytebufferpool.ByteBuffer
 	counted int    // its part in loop.inputBytes
-	left    int    // its part in loop.leftBytes
 	since   uint32 // when it began, or Data last used something of it, in loop seconds
 }
 
@@ -49,14 +48,11 @@ func (c *Conn) keepInput(p []byte, used int) {
 		}
 		in.buf.B = append(in.buf.B[:0], rest...) // forward within the same array when p is the kept input
 	}
-	left, bytesMax := 0, l.poller.o.InputBytesMax
+	l.count(in, len(rest))
+	bytesMax := l.poller.o.InputBytesMax
 	if c.Resting() || c.Yielding() {
 		bytesMax += readBytes // of an event that the loop had taken from its set before
 	}
-	if c.Resting() || c.Yielding() || c.Congested() {
-		left = len(rest)
-	}
-	l.count(in, len(rest), left)
 	if len(rest) > bytesMax {
 		c.Close() // only where the connection could not be paused
 	}
@@ -72,21 +68,20 @@ func (c *Conn) renewInput() {
 func (c *Conn) dropInput() {
 	if c.input != 0 {
 		in := c.loop.inputs.At(c.input)
-		c.loop.count(in, 0, 0)
+		c.loop.count(in, 0)
 		putBuffer(in.buf)
 		c.loop.inputs.Free(c.input)
 		c.input = 0
 	}
 }
 
-func (l *Loop) count(in *input, bytes, left int) {
+func (l *Loop) count(in *input, bytes int) {
 	l.inputBytes += bytes - in.counted
-	l.leftBytes += left - in.left
-	in.counted, in.left = bytes, left
+	in.counted = bytes
 }
 
 // InputKept reports whether input waits that Data has not used: the peer is in the midst of something, or we are,
-// where the connection is congested or rests.
+// where the connection is congested, rests or yields.
 func (c *Conn) InputKept() bool { return c.input != 0 }
 
 // InputSince is since when input has been kept that Data has not used, in loop seconds; 0 where there is none. It
@@ -112,7 +107,3 @@ func (l *Loop) InputBytes() int { return l.inputBytes }
 
 // Inputs is how many connections such input is kept for.
 func (l *Loop) Inputs() int { return l.inputs.Len() }
-
-// LeftBytes is the part of InputBytes that connections have left because they are congested or rest. It waits for us
-// and not for its peers: a connection's is at most what it had kept before and one read.
-func (l *Loop) LeftBytes() int { return l.leftBytes }

@@ -39,7 +39,6 @@ type Loop struct {
 	conns        slab.Slab[Conn]
 	inputs       slab.Slab[input]
 	inputBytes   int     // of all inputs
-	leftBytes    int     // of those, what connections that are not read from have left
 	rests        []rest  // who is not read from for a time
 	rested       int     // how far the walk over them has come
 	yields       []yield // who wants others to have their turn first

@@ -72,15 +72,15 @@ func TestRest(t *testing.T) {
 	eventually(t, l, "some ticks", func() bool { return l.Counts().Turns > turns+5 })
 	onLoop(t, l, func() {
 		c.seen = 77
-		if string(got) != "aR" || reads(t, c) || !c.InputKept() || c.InputSince() != 0 || l.InputBytes() != 4 || l.LeftBytes() != 4 {
-			t.Errorf("resting: got %q, read from %v, input since %d, %d bytes kept, %d left", got, reads(t, c), c.InputSince(), l.InputBytes(), l.LeftBytes())
+		if string(got) != "aR" || reads(t, c) || !c.InputKept() || c.InputSince() != 0 || l.InputBytes() != 4 {
+			t.Errorf("resting: got %q, read from %v, input since %d, %d bytes kept", got, reads(t, c), c.InputSince(), l.InputBytes())
 		}
 	})
 	endNow(t, l)
 	eventually(t, l, "what was left, up to the next rest", func() bool { return string(got) == "aRbcR" })
 	onLoop(t, l, func() {
-		if !c.Resting() || l.LeftBytes() != 1 || len(l.rests) != 1 {
-			t.Errorf("resting %v with %d bytes left and %d rests", c.Resting(), l.LeftBytes(), len(l.rests))
+		if !c.Resting() || l.InputBytes() != 1 || len(l.rests) != 1 {
+			t.Errorf("resting %v with %d bytes kept and %d rests", c.Resting(), l.InputBytes(), len(l.rests))
 		}
 		if c.Seen() != 77 {
 			t.Error("what was presented again counts as a sign of life")
@@ -89,8 +89,8 @@ func TestRest(t *testing.T) {
 	endNow(t, l)
 	eventually(t, l, "all", func() bool { return string(got) == "aRbcRdefg" })
 	onLoop(t, l, func() {
-		if c.Resting() || !reads(t, c) || l.inputs.Len() != 0 || l.InputBytes() != 0 || l.LeftBytes() != 0 {
-			t.Errorf("after it: resting %v, %d inputs, %d bytes, %d left", c.Resting(), l.inputs.Len(), l.InputBytes(), l.LeftBytes())
+		if c.Resting() || !reads(t, c) || l.inputs.Len() != 0 || l.InputBytes() != 0 || len(l.rests) != 0 {
+			t.Errorf("after it: resting %v, %d inputs, %d bytes, %d rests", c.Resting(), l.inputs.Len(), l.InputBytes(), len(l.rests))
 		}
 	})
 }
@@ -214,7 +214,7 @@ func TestEndsWhileResting(t *testing.T) {
 			eventually(t, l, "the rest", func() bool { return c.Resting() })
 			l.Post(func() { end(t, c, nc) })
 			eventually(t, l, "nothing is left of it", func() bool {
-				return l.Len() == 0 && l.inputs.Len() == 0 && l.LeftBytes() == 0 && len(l.rests) == 0
+				return l.Len() == 0 && l.inputs.Len() == 0 && l.InputBytes() == 0 && len(l.rests) == 0
 			})
 		})
 	}

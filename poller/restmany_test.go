@@ -45,8 +45,8 @@ func TestRestAndCongestion(t *testing.T) {
 			eventually(t, l, "one has ended", first)
 			send(t, nc, "d")
 			onLoop(t, l, func() {
-				if string(got) != "aR" || reads(t, c) || c.InputSince() != 0 || l.LeftBytes() != 2 {
-					t.Errorf("got %q, read from %v, %d bytes left", got, reads(t, c), l.LeftBytes())
+				if string(got) != "aR" || reads(t, c) || c.InputSince() != 0 || l.InputBytes() != 2 {
+					t.Errorf("got %q, read from %v, %d bytes kept", got, reads(t, c), l.InputBytes())
 				}
 			})
 			if restFirst {
@@ -55,7 +55,9 @@ func TestRestAndCongestion(t *testing.T) {
 			} else {
 				endNow(t, l)
 			}
-			eventually(t, l, "both have ended", func() bool { return string(got) == "aRbcd" && reads(t, c) && l.LeftBytes() == 0 })
+			eventually(t, l, "both have ended", func() bool {
+				return string(got) == "aRbcd" && reads(t, c) && l.inputs.Len() == 0 && l.InputBytes() == 0
+			})
 		})
 	}
 }
