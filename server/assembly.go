@@ -15,7 +15,7 @@ type assembly struct {
 // stands: a copy would own the same buffer, and after a panic both would give it back.
 func (w *worker) endpoint(c *poller.Conn) *assembly {
 	if c.Flags&flagFragments != 0 {
-		return w.endpoints[c.Handle()]
+		return w.endpoints.at(c.Handle())
 	}
 	w.fresh.Release() // of what a panic may have left in it
 	w.fresh.since = 0
@@ -31,7 +31,8 @@ func (w *worker) keepEndpoint(c *poller.Conn, ep *assembly) {
 	case idle && own:
 		w.dropEndpoint(c)
 	case !idle && !own:
-		w.endpoints[c.Handle()], w.fresh = ep, new(assembly)
+		w.endpoints.put(c.Handle(), ep)
+		w.fresh = new(assembly)
 		c.Flags |= flagFragments
 	}
 	if ep.since == 0 && !ep.Idle() {
@@ -43,14 +44,14 @@ func (w *worker) keepEndpoint(c *poller.Conn, ep *assembly) {
 }
 
 func (w *worker) dropEndpoint(c *poller.Conn) {
-	delete(w.endpoints, c.Handle())
+	w.endpoints.put(c.Handle(), nil)
 	c.Flags &^= flagFragments
 }
 
 // heldBy is how many bytes of a message in fragments, or of one that is inflated, are kept for a connection.
 func (w *worker) heldBy(c *poller.Conn) int {
 	if c.Flags&flagFragments != 0 {
-		return w.endpoints[c.Handle()].Held()
+		return w.endpoints.at(c.Handle()).Held()
 	}
 	return 0
 }
@@ -88,7 +89,7 @@ func (w *worker) lookBy(c *poller.Conn, since uint32) {
 func (w *worker) checkTime(c *poller.Conn) bool {
 	since := c.InputSince()
 	if c.Flags&flagFragments != 0 {
-		since = w.endpoints[c.Handle()].since
+		since = w.endpoints.at(c.Handle()).since
 	}
 	if since == 0 || c.Resting() {
 		return true

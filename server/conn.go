@@ -218,7 +218,7 @@ func (w *worker) closed(c *poller.Conn) {
 	w.endSubscriptions(c)
 	if c.Flags&flagFragments != 0 {
 		w.held -= w.heldBy(c)
-		w.endpoints[c.Handle()].Release()
+		w.endpoints.at(c.Handle()).Release()
 		w.dropEndpoint(c)
 	}
 	w.pace.forget(c.Handle())

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"maps"
 	"time"
 
 	"github.com/megawire/megawire/codec/ws"
@@ -15,8 +14,7 @@ type pace struct {
 	perMessage     int64 // nanoseconds that a message is worth
 	bytesPerSecond int64
 	now            int64 // of the last tick, on the server's clock: what is allowed in a second need be no finer
-	tallies        map[uint32]tally
-	crowd          int      // the most tallies since the map was made
+	tallies        sparse[tally]
 	heard          []uint64 // a bit for each connection that has sent a small message in this second, by handle
 	current        tally    // of the connection being served
 	known          bool     // it has a place in tallies
@@ -51,13 +49,13 @@ const (
 func newPace(messagesPerSecond, bytesPerSecond int) pace {
 	return pace{
 		perMessage: max(int64(time.Second)/int64(messagesPerSecond), 1), bytesPerSecond: int64(bytesPerSecond),
-		tallies: make(map[uint32]tally),
 	}
 }
 
 // begin takes up a connection's tally for one read, end puts it down.
 func (p *pace) begin(handle uint32) {
-	p.current, p.known = p.tallies[handle]
+	p.current = p.tallies.at(handle)
+	p.known = p.current != tally{}
 	p.refusals, p.work, p.rest = 0, 0, 0
 }
 
@@ -65,7 +63,7 @@ func (p *pace) end(handle uint32) {
 	if p.current.messages <= p.now && p.current.bytes <= p.now || !p.known && p.small() && p.first(handle) {
 		return
 	}
-	p.tallies[handle] = p.current
+	p.tallies.put(handle, p.current)
 }
 
 // small says that what was read is worth a message of few bytes at most.
@@ -84,7 +82,7 @@ func (p *pace) first(handle uint32) bool {
 	return first
 }
 
-func (p *pace) forget(handle uint32) { delete(p.tallies, handle) }
+func (p *pace) forget(handle uint32) { p.tallies.put(handle, tally{}) }
 
 func (p *pace) messages(n int) {
 	p.work += n
@@ -107,25 +105,17 @@ func (p *pace) debt() (messages, bytes time.Duration) {
 	return time.Duration(p.current.messages - allowed), time.Duration(p.current.bytes - allowed)
 }
 
-// sweep lets the tallies go that are paid for. Once a second. A map keeps the room that it once needed: after a crowd it
-// is made anew.
-func (p *pace) sweep() {
-	clear(p.heard)
-	p.crowd = max(p.crowd, len(p.tallies))
-	for handle, t := range p.tallies {
-		if t.messages <= p.now && t.bytes <= p.now {
-			delete(p.tallies, handle)
-		}
-	}
-	if p.crowd > crowdTallies && len(p.tallies) < p.crowd/8 {
-		few := make(map[uint32]tally, len(p.tallies))
-		maps.Copy(few, p.tallies)
-		p.tallies, p.crowd = few, len(few)
-	}
+// tick moves the clock, and lets tallies go that are paid for.
+func (p *pace) tick(now int64) {
+	p.now = now
+	p.tallies.sweep(func(t tally) bool { return t.messages <= now && t.bytes <= now })
 }
 
-// crowdTallies is how many tallies are worth it.
-const crowdTallies = 256
+// second begins a new one.
+func (p *pace) second() {
+	clear(p.heard)
+	p.tallies.sweepAgain()
+}
 
 // holdBack has a client that sends too fast not read from for a while, and reports whether it did. On /ws the bound on
 // messages is told, request by request, so only who goes on regardless is held back for it.

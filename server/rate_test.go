@@ -1,7 +1,6 @@
 package server
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
@@ -58,40 +57,53 @@ func TestPaceForgets(t *testing.T) {
 	p.served(1, func() { p.messages(1) })
 	p.served(2, func() { p.messages(50) })
 	p.served(3, func() {})
-	if len(p.tallies) != 1 {
-		t.Errorf("%d tallies, want that of 2 alone: a message a second is not remembered", len(p.tallies))
+	if p.tallies.len() != 1 {
+		t.Errorf("%d tallies, want that of 2 alone: a message a second is not remembered", p.tallies.len())
 	}
 	p.served(1, func() { p.messages(1) })
 	p.served(4, func() { p.bytes(100) })
-	if len(p.tallies) != 3 {
-		t.Errorf("%d tallies, want those of 1, which comes again, of 2, and of 4, which sends much", len(p.tallies))
+	if p.tallies.len() != 3 {
+		t.Errorf("%d tallies, want those of 1, which comes again, of 2, and of 4, which sends much", p.tallies.len())
 	}
-	p.now = int64(200 * time.Millisecond)
-	if p.sweep(); len(p.tallies) != 1 {
-		t.Errorf("%d tallies, want that of 2", len(p.tallies))
+	p.second()
+	if p.tick(int64(200 * time.Millisecond)); p.tallies.len() != 1 {
+		t.Errorf("%d tallies, want that of 2", p.tallies.len())
 	}
 	p.served(1, func() { p.messages(1) })
-	if len(p.tallies) != 1 {
-		t.Errorf("%d tallies, want that of 2: it is a new second", len(p.tallies))
+	if p.tallies.len() != 1 {
+		t.Errorf("%d tallies, want that of 2: it is a new second", p.tallies.len())
 	}
-	if p.forget(2); len(p.tallies) != 0 {
-		t.Error("2 has gone")
+	p.forget(2)
+	if p.begin(2); p.tallies.len() != 0 || p.known || p.current != (tally{}) {
+		t.Errorf("2 has gone, and who comes after it has the tally %v", p.current)
 	}
 }
 
-// TestPaceGivesCrowdsBack: the room that the tallies of a crowd took is given back when they are paid for; those that are
-// not stay.
+// TestPaceGivesCrowdsBack: the room that the tallies of a crowd took is given back when they are paid for. Those that are
+// not stay for as long as it takes, whatever else comes and goes.
 func TestPaceGivesCrowdsBack(t *testing.T) {
 	p := newPace(100, 1000)
 	for handle := range uint32(10_000) {
 		p.served(handle, func() { p.messages(2) })
 	}
-	p.served(77, func() { p.messages(300) })
-	before := reflect.ValueOf(p.tallies).Pointer()
-	p.sweep()
-	p.now = int64(time.Second)
-	if p.sweep(); reflect.ValueOf(p.tallies).Pointer() == before || len(p.tallies) != 1 || p.tallies[77].messages == 0 {
-		t.Errorf("%d tallies; 77 has %v", len(p.tallies), p.tallies[77])
+	p.served(77, func() { p.messages(1 << 20) }) // as much debt as there may be
+	debt := p.tallies.at(77)
+	if debt.messages != paceBurst+paceDebtMax {
+		t.Fatalf("77 has %v", debt)
+	}
+	for now := int64(0); now < debt.messages; now += int64(time.Second) {
+		p.second()
+		p.tick(now)
+	}
+	if p.tallies.len() != 1 || p.tallies.at(77) != debt || pagesIn(&p.tallies) != 1 {
+		t.Errorf("%d tallies in %d pages; 77 has %v", p.tallies.len(), pagesIn(&p.tallies), p.tallies.at(77))
+	}
+	for range 2 {
+		p.second()
+		p.tick(debt.messages)
+	}
+	if p.tallies.len() != 0 || pagesIn(&p.tallies) != 0 {
+		t.Errorf("%d tallies in %d pages after all was paid", p.tallies.len(), pagesIn(&p.tallies))
 	}
 }
 

@@ -117,10 +117,12 @@ func (w *worker) tick() {
 	w.snapshot.take(w.counts, w.shard.Counts())
 	w.drainSome()
 	w.makeRoom()
-	w.pace.now = w.s.clock()
+	w.pace.tick(w.s.clock())
+	w.endpoints.sweep(func(*assembly) bool { return false }) // they are taken out with their messages
 	if w.ticks++; w.ticks%ticksASecond == 0 {
 		w.shard.CheckLag()
-		w.pace.sweep()
+		w.pace.second()
+		w.endpoints.sweepAgain()
 	}
 }
 

@@ -48,7 +48,7 @@ func waitsForUs(c *poller.Conn) bool { return c.Resting() || c.Yielding() || c.C
 // fairPart is what nobody is closed for who holds less. It is little enough for at least one connection to hold as much of
 // the larger part where too much is kept (census.worst).
 func (w *worker) fairPart() int {
-	return min(fairBytesMax, w.unfinishedMax/4/max(w.loop.Inputs()+len(w.endpoints), 1))
+	return min(fairBytesMax, w.unfinishedMax/4/max(w.loop.Inputs()+w.endpoints.len(), 1))
 }
 
 // census is one walk over a loop's connections in search of those who hold the most of what is unfinished.

@@ -113,7 +113,7 @@ func TestFragmentsOfTheClosedAreForgotten(t *testing.T) {
 		until(t, by.says+": it is closed", func() bool {
 			_, _ = ask(t.Context(), w, func() bool {
 				if w.loop.Each(1, by.do); w.counts.closes[by.code] > 0 {
-					left = w.held + len(w.endpoints)
+					left = w.held + w.endpoints.len()
 				}
 				return true
 			})
@@ -123,6 +123,11 @@ func TestFragmentsOfTheClosedAreForgotten(t *testing.T) {
 			t.Errorf("%s: %d bytes and endpoints are kept of what was closed", by.says, left)
 		}
 	}
+	_, _ = ask(t.Context(), w, func() bool { w.pace.tallies.put(1, tally{messages: 1}); return true }) // long paid for
+	until(t, "ticks give back the room", func() bool {
+		pages, _ := ask(t.Context(), w, func() int { return pagesIn(&w.endpoints) + pagesIn(&w.pace.tallies) })
+		return pages == 0
+	})
 }
 
 func TestCensus(t *testing.T) {

@@ -56,13 +56,13 @@ type worker struct {
 	request   http1.Request
 	pace      pace
 
-	limits, deflateLimits ws.Limits            // without and with permessage-deflate
-	unfinishedMax         int                  // bytes of all unfinished messages of this loop
-	messageSeconds        uint32               // that a message may take to come
-	endpoints             map[uint32]*assembly // by handle; of few connections, so they have no place in Conn
-	fresh                 *assembly            // of connections without one of their own
-	held                  int                  // bytes of unfinished fragmented messages, and of those that are inflated
-	census                census               // of who holds unfinished messages, where there are too many
+	limits, deflateLimits ws.Limits         // without and with permessage-deflate
+	unfinishedMax         int               // bytes of all unfinished messages of this loop
+	messageSeconds        uint32            // that a message may take to come
+	endpoints             sparse[*assembly] // of few connections, so they have no place in Conn
+	fresh                 *assembly         // of connections without one of their own
+	held                  int               // bytes of unfinished fragmented messages, and of those that are inflated
+	census                census            // of who holds unfinished messages, where there are too many
 	out                   []byte
 	answer                *answer // for the next publication
 	alarm                 *alarm  // for subscribers with an interval
@@ -77,7 +77,7 @@ func newWorker(s *Server, l *poller.Loop) *worker {
 	limits := &s.cfg.Limits
 	w := &worker{
 		s: s, loop: l, unfinishedMax: int(limits.UnfinishedBytes) / len(s.poller.Loops()),
-		endpoints: make(map[uint32]*assembly), fresh: new(assembly),
+		fresh:          new(assembly),
 		limits:         ws.Limits{MessageBytesMax: int(limits.MessageBytes), FragmentsMax: limits.Fragments},
 		messageSeconds: seconds(limits.MessageTimeout),
 		pace:           newPace(limits.MessagesPerSecond, int(limits.BytesPerSecond)),
