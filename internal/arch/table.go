@@ -73,7 +73,7 @@ type library struct {
 var libraries = []library{
 	{path: "github.com/panjf2000/gnet", in: []string{"poller"}},
 	{path: "github.com/gobwas/ws", in: []string{"codec/ws"}},
-	{path: "compress/flate", in: []string{"codec/ws"}, inTests: true},
+	{path: "compress/flate", in: []string{"codec/ws", "internal/dialogues"}, inTests: true},
 	{path: "github.com/klauspost/compress", in: []string{"codec/ws"}},
 	{path: "github.com/coder/websocket", in: []string{"client"}, inTests: true},
 	{path: "github.com/valyala/bytebufferpool", in: []string{"codec/http1", "codec/native", "codec/ws", "poller", "pubsub", "protocol", "server"}},

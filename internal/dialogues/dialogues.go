@@ -1,4 +1,5 @@
-// Package dialogues runs the dialogues of tests: text files in which stands what goes in and what comes out.
+// Package dialogues runs the dialogues of tests, text files in which stands what goes in and what comes out, and makes the
+// WebSocket messages that these tell of.
 package dialogues
 
 import (

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/megawire/megawire/internal/dialogues"
 )
 
 // dialogue is what is said on one connection.
@@ -141,111 +143,32 @@ func chunkAtRandom(random *rand.Rand) chunker {
 	}
 }
 
-var opcodes = map[string]byte{
-	"continuation": opContinuation, "text": opText, "binary": opBinary, "close": opClose, "ping": opPing, "pong": opPong,
-}
-
 // describedBytes makes what a line of a dialogue says goes out.
 func describedBytes(t *testing.T, line string) []byte {
 	t.Helper()
 	if line[0] == '"' {
-		return describedPayload(t, line)
+		return dialogues.Payload(t, line)
 	}
-	kind, rest, _ := strings.Cut(line, " ")
-	if kind == "upgrade" {
+	if rest, ok := strings.CutPrefix(line, "upgrade "); ok {
 		target, headers, _ := strings.Cut(rest, " | ")
 		if headers != "" {
 			headers = strings.ReplaceAll(headers, " | ", "\r\n") + "\r\n"
 		}
 		return []byte(strings.Replace(upgradeRequest(target), "Upgrade: websocket\r\n", headers+"Upgrade: websocket\r\n", 1))
 	}
-	op, ok := opcodes[kind]
-	if !ok {
-		t.Fatalf("%q: what is %q?", line, kind)
-	}
-	head, masked, compressed, times := final(op), true, false, 1
-	for rest != "" && rest[0] != '"' {
-		var word string
-		word, rest, _ = strings.Cut(rest, " ")
-		name, value, _ := strings.Cut(word, "=")
-		switch name {
-		case "nofin":
-			head &^= 0x80
-		case "unmasked":
-			masked = false
-		case "compressed":
-			head, compressed = head|0x40, true
-		case "rsv":
-			head |= byte(number(t, value)) << 4
-		case "times":
-			times = number(t, value)
-		default:
-			t.Fatalf("%q: what is %q?", line, word)
+	return dialogues.Message(t, line, func(head byte, masked bool, payload []byte) []byte {
+		if masked {
+			return frame(head, payload)
 		}
-	}
-	payload := describedPayload(t, rest)
-	if compressed {
-		payload = deflatedPayload(t, payload)
-	}
-	f := frame(head, payload)
-	if !masked {
-		f = append(frameHeader(head, len(payload)), payload...)
+		f := append(frameHeader(head, len(payload)), payload...)
 		f[1] &^= 0x80
-	}
-	return bytes.Repeat(f, times)
+		return f
+	})
 }
 
-// describedPayload joins what is quoted: "a" "b"*10.
-func describedPayload(t *testing.T, rest string) (payload []byte) {
-	t.Helper()
-	for rest != "" {
-		quoted, err := strconv.QuotedPrefix(rest)
-		if err != nil {
-			t.Fatalf("%q: %v", rest, err)
-		}
-		text, _ := strconv.Unquote(quoted)
-		var times string
-		times, rest, _ = strings.Cut(rest[len(quoted):], " ")
-		n := 1
-		if times != "" {
-			n = number(t, strings.TrimPrefix(times, "*"))
-		}
-		payload = append(payload, strings.Repeat(text, n)...)
-	}
-	return payload
-}
-
-func number(t *testing.T, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// deflatedPayload compresses a message's payload (RFC 7692 §7.2.1).
-func deflatedPayload(t *testing.T, payload []byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, flate.DefaultCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(payload); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte(flushEnd))
-}
-
-const flushEnd = "\x00\x00\xff\xff"
-
-// inflatedPayload undoes it (RFC 7692 §7.2.2).
+// inflatedPayload undoes the compression of a message's payload (RFC 7692 §7.2.2).
 func inflatedPayload(payload []byte) ([]byte, error) {
-	const finalBlock = "\x01\x00\x00\xff\xff" // so that the reader knows the end
+	const flushEnd, finalBlock = "\x00\x00\xff\xff", "\x01\x00\x00\xff\xff" // the final block, so that the reader knows the end
 	return io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader(flushEnd+finalBlock))))
 }
 
@@ -318,7 +241,7 @@ func (p *peer) nextFrame() (f serverFrame, err error) {
 func (f *serverFrame) describe() string {
 	op := f.head & 0x0F
 	name := fmt.Sprintf("opcode %d", op)
-	for n, o := range opcodes {
+	for n, o := range dialogues.Opcodes {
 		if o == op {
 			name = n
 		}
