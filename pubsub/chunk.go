@@ -1,6 +1,9 @@
 package pubsub
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // chunk holds the encodings of consecutive messages of one topic and kind. Its buffer never moves and
 // what is written never changes, so every loop may hand out sub-slices of it. It is appended to under
@@ -11,11 +14,28 @@ type chunk struct {
 	ends  []uint32
 }
 
-// Sizes of a chunk's buffer. A topic begins with a small one and doubles.
+// Sizes of a chunk's buffer. The first of a run is small, the others are a share of what the log has: so what is empty of
+// the last chunk, and no longer wanted of the first, is little beside what is kept, of a topic too that has had few messages a
+// minute for days.
 const (
 	chunkBytesMin = 256
 	chunkBytesMax = 64 << 10 // also the size of a write, so that a whole chunk can be one
+	chunkShare    = 4        // of the log's bytes, and a power of two below
+
+	// wasteShare is how often what they hold the chunks may take. When a busy topic has become quiet they take more.
+	wasteShare = 3
 )
+
+// newChunk returns one that begins with the frame at pos and has room for so many bytes.
+func newChunk(pos uint64, frame []byte, size int) *chunk {
+	size = max(size, len(frame))
+	c := &chunk{first: pos, buf: make([]byte, 0, size), ends: make([]uint32, 0, min(size/max(len(frame), 1), chunkEndsMax))}
+	c.add(frame)
+	return c
+}
+
+// chunkEndsMax is how many messages a chunk has room for at first, were all as long as its first.
+const chunkEndsMax = 64
 
 func (c *chunk) next() uint64 { return c.first + uint64(len(c.ends)) }
 
@@ -36,6 +56,7 @@ func (c *chunk) start(i int) uint32 {
 // kept; another's has holes where nobody wanted it yet. Guarded by the topic's lock.
 type encodedLog struct {
 	chunks []*chunk
+	bytes  int64 // in the chunks, of which the first may have some that are no longer wanted
 }
 
 // at returns the place of the chunk that holds pos; if none does, the place where one would stand.
@@ -61,18 +82,39 @@ func (l *encodedLog) add(pos uint64, frame []byte) []byte {
 // that holds it: the one before, if it ends there and has room, or a new one.
 func (l *encodedLog) insert(i int, pos uint64, frame []byte) int {
 	size := chunkBytesMin
+	l.bytes += int64(len(frame))
 	if i > 0 && l.chunks[i-1].next() == pos {
 		c := l.chunks[i-1]
 		if len(c.buf)+len(frame) <= cap(c.buf) {
 			c.add(frame)
 			return i - 1
 		}
-		size = min(2*cap(c.buf), chunkBytesMax)
+		size = l.chunkBytes()
 	}
-	c := &chunk{first: pos, buf: make([]byte, 0, max(size, len(frame)))}
-	c.add(frame)
-	l.chunks = slices.Insert(l.chunks, i, c)
+	l.chunks = slices.Insert(l.chunks, i, newChunk(pos, frame, size))
 	return i
+}
+
+// chunkBytes is the size for the next chunk of a run.
+func (l *encodedLog) chunkBytes() int {
+	share := int(min(l.bytes/chunkShare, chunkBytesMax))
+	return max(chunkBytesMin, 1<<bits.Len(uint(share))>>1)
+}
+
+// wasteful reports whether the chunks take far more room than what they hold from pos on. Those of a log that grows evenly
+// never do: of its first and its last chunk together less is empty or not wanted than the others hold.
+func (l *encodedLog) wasteful(pos uint64) bool {
+	if len(l.chunks) == 0 {
+		return false
+	}
+	room, kept := int64(0), l.bytes
+	for _, c := range l.chunks {
+		room += int64(cap(c.buf))
+	}
+	if first := l.chunks[0]; first.first < pos {
+		kept -= int64(first.start(int(pos - first.first)))
+	}
+	return room > wasteShare*kept+2*chunkBytesMin
 }
 
 // drop forgets chunks that lie wholly below pos, and returns how many bytes they had.
@@ -87,5 +129,6 @@ func (l *encodedLog) drop(pos uint64) (bytes int64) {
 	m := copy(l.chunks, l.chunks[n:])
 	clear(l.chunks[m:])
 	l.chunks = l.chunks[:m]
+	l.bytes -= bytes
 	return bytes
 }

@@ -156,15 +156,3 @@ func raise[V int64 | uint64](n interface {
 	for old := n.Load(); old < v && !n.CompareAndSwap(old, v); old = n.Load() {
 	}
 }
-
-// shrink gives a quiet topic's newest message a buffer of its own size, in place of the large chunk and
-// the long ring that its busy times left. The caller holds mu.
-func (t *topic) shrink() {
-	if t.ring.len() != 1 || len(t.ring.slots) <= 1 {
-		return
-	}
-	t.ring.resize(1)
-	clear(t.logs)
-	t.countEncoded(-t.encoded)
-	t.encodeFirst(t.ring.tail, t.ring.at(t.ring.tail))
-}

@@ -62,11 +62,11 @@ func TestFifoRotatesInBoundedSpace(t *testing.T) {
 	}
 }
 
-func TestChunksDoubleAndNeverMove(t *testing.T) {
+func TestChunksGrowAndNeverMove(t *testing.T) {
 	var l encodedLog
 	frame := []byte(strings.Repeat("x", 100))
 	var shared [][]byte
-	for pos := range uint64(3000) {
+	for pos := range uint64(6000) {
 		frame[0] = byte(pos)
 		shared = append(shared, l.add(pos, frame))
 	}
@@ -75,16 +75,47 @@ func TestChunksDoubleAndNeverMove(t *testing.T) {
 			t.Fatalf("message %d is now %q, room %d", pos, p, cap(p))
 		}
 	}
-	want := chunkBytesMin
+	before := int64(0)
 	for i, c := range l.chunks {
-		if cap(c.buf) != want || i > 0 && c.first != l.chunks[i-1].next() {
-			t.Fatalf("chunk %d begins at %d and has room for %d bytes, want %d", i, c.first, cap(c.buf), want)
+		if size := cap(c.buf); size != chunkBytesMin && size != chunkBytesMax && (int64(size)*chunkShare > before+100 || int64(size)*2*chunkShare <= before) ||
+			i > 0 && c.first != l.chunks[i-1].next() {
+			t.Fatalf("chunk %d begins at %d and has room for %d bytes, behind %d", i, c.first, size, before)
 		}
-		want = min(2*want, chunkBytesMax)
+		before += int64(len(c.buf))
 	}
-	if first, last := l.chunks[0], l.chunks[len(l.chunks)-1]; first.first != 0 || last.next() != 3000 {
-		t.Errorf("from %d to %d", first.first, last.next())
+	first, last := l.chunks[0], l.chunks[len(l.chunks)-1]
+	if first.first != 0 || last.next() != 6000 || cap(first.buf) != chunkBytesMin || cap(last.buf) != chunkBytesMax || l.bytes != before {
+		t.Errorf("from %d to %d, the last with room for %d; %d bytes are said to be there, %d are", first.first, last.next(), cap(last.buf), l.bytes, before)
 	}
+}
+
+// However long a topic goes on, its chunks take little more than what is kept.
+func TestChunksOfFewMessagesStaySmall(t *testing.T) {
+	for _, bytes := range []int{1, 40, 130, 255, 257, 1000, 5000, 70_000} {
+		for _, kept := range []uint64{1, 2, 3, 10, 100, 1000} {
+			if uint64(bytes)*kept > 10<<20 {
+				continue
+			}
+			var l encodedLog
+			frame := make([]byte, bytes)
+			for pos := range max(3000, 5*kept) {
+				l.add(pos, frame)
+				tail := max(pos+1, kept) - kept
+				l.drop(tail)
+				if room(&l) > 2*int64(bytes)*int64(pos+1-tail)+2*chunkBytesMin || l.wasteful(tail) {
+					t.Fatalf("message %d of %d bytes, of which %d are kept: %d chunks with room for %d bytes", pos, bytes, pos+1-tail, len(l.chunks), room(&l))
+				}
+			}
+		}
+	}
+}
+
+// room is how many bytes the chunks take.
+func room(l *encodedLog) (bytes int64) {
+	for _, c := range l.chunks {
+		bytes += int64(cap(c.buf))
+	}
+	return bytes
 }
 
 func TestChunkOfOneLongMessage(t *testing.T) {
@@ -92,7 +123,7 @@ func TestChunkOfOneLongMessage(t *testing.T) {
 	l.add(0, []byte("short"))
 	l.add(1, make([]byte, 3*chunkBytesMax))
 	l.add(2, []byte("short"))
-	if len(l.chunks) != 3 || cap(l.chunks[1].buf) != 3*chunkBytesMax || cap(l.chunks[2].buf) != chunkBytesMax {
+	if len(l.chunks) != 3 || cap(l.chunks[1].buf) != 3*chunkBytesMax || cap(l.chunks[2].buf) > chunkBytesMax {
 		t.Fatalf("a message longer than a chunk has one of its size, and the next is none longer than others: %d chunks", len(l.chunks))
 	}
 }
@@ -111,9 +142,10 @@ func TestDropForgetsWholeChunks(t *testing.T) {
 	} {
 		var l encodedLog
 		for pos := range uint64(6) {
-			l.add(pos, make([]byte, chunkBytesMax/2))
-			if pos == 0 { // a first chunk like the others
-				l.chunks[0].buf = append(make([]byte, 0, chunkBytesMax), l.chunks[0].buf...)
+			if pos%2 == 0 { // two go into a chunk
+				l.chunks = append(l.chunks, newChunk(pos, make([]byte, 10), 20))
+			} else {
+				l.add(pos, make([]byte, 10))
 			}
 		}
 		l.drop(c.pos)

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"bytes"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -188,6 +189,31 @@ func (t *topic) evict(now int64) {
 	for k := range t.logs {
 		if bytes := t.logs[k].drop(r.tail); k > 0 {
 			t.countEncoded(-bytes)
+		}
+	}
+}
+
+// shrink gives what is kept the room that it takes, in place of the large chunks and the long ring that the topic's busy
+// times have left. The caller holds mu.
+func (t *topic) shrink() {
+	n := t.ring.len()
+	if n == 0 {
+		return
+	}
+	if len(t.ring.slots) >= 2*n {
+		t.ring.resize(1 << bits.Len(uint(n-1)))
+	}
+	for k := range t.logs {
+		switch l := &t.logs[k]; {
+		case !l.wasteful(t.ring.tail):
+		case k > 0: // what is wanted of it again is encoded again
+			t.countEncoded(-l.bytes)
+			*l = encodedLog{}
+		default:
+			*l = encodedLog{}
+			for pos := t.ring.tail; pos < t.ring.head; pos++ {
+				t.encodeFirst(pos, t.ring.at(pos))
+			}
 		}
 	}
 }
