@@ -138,7 +138,7 @@ func (s *soak) comesToRest(when string, idle *rest, connections int) rest {
 	}
 }
 
-// heapGrowthMax is by how many MiB, beside a fiftieth, what lives after a collection may have grown from the middle of the
+// heapGrowthMax is by how many MiB, beside a fiftieth, what lives after a collection may have grown from a third of the
 // run to its end. It is exact, but for what was under way at that time.
 const heapGrowthMax = 2
 
@@ -147,7 +147,7 @@ const heapGrowthMax = 2
 func leftMax(places int, rings float64) float64 { return 4 + float64(places)/1000 + 1.5*rings }
 
 // judge prints what was found, and fails where something grows.
-func (s *soak) judge(plan *soakPlan, idle, half, full, empty *rest) {
+func (s *soak) judge(plan *soakPlan, idle, early, full, empty *rest) {
 	out := s.t.Output()
 	fmt.Fprintf(out, "%d connections, a third of which offered compression; %d messages published, %d received (%d frames compressed)\n",
 		s.opened, s.published(), s.received, s.inflated)
@@ -164,16 +164,16 @@ func (s *soak) judge(plan *soakPlan, idle, half, full, empty *rest) {
 			judgement(line, ok)
 		}
 	}
-	grown, most := full.heap-half.heap, heapGrowthMax+half.heap/50
+	grown, most := full.heap-early.heap, heapGrowthMax+early.heap/50
 	if plan.wantsFlat {
-		judgement(fmt.Sprintf("live heap: %.1f MiB in the middle, %.1f in the end, grown by %.1f (at most %.1f)",
-			half.heap, full.heap, grown, most), grown <= most)
+		judgement(fmt.Sprintf("live heap: %.1f MiB after a third of the time, %.1f in the end, grown by %.1f (at most %.1f)",
+			early.heap, full.heap, grown, most), grown <= most)
 	}
 	held := 0.0
 	for i := range s.samples {
 		held = max(held, s.samples[i].held)
 	}
-	most = heapMax(max(half.heap, full.heap))
+	most = heapMax(max(early.heap, full.heap))
 	judgement(fmt.Sprintf("the heap held %.1f MiB at most (%.1f may be)", held, most), held <= most)
 	most = idle.heap + leftMax(plan.places, empty.rings)
 	judgement(fmt.Sprintf("live heap after all have left: %.1f MiB, %.1f before anybody came (at most %.1f)",

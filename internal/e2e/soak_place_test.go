@@ -34,9 +34,8 @@ type place struct {
 	goal      []uint64          // of each standing, what is to come before it leaves; nil: it stays
 }
 
-// narrowBytes is the receive buffer of narrow clients. Of a much smaller one the kernel takes the window, which opens for less
-// than what is next to be sent, for one that does not open at all, and ends the connection (TCP_USER_TIMEOUT).
-const narrowBytes = 128 << 10
+// narrowBytes is the receive buffer of narrow clients: it is full of a few messages.
+const narrowBytes = 4 << 10
 
 // staleAfter is from when on messages may go while a client catches up, seconds of this busy machine before the minute for
 // which they are kept.

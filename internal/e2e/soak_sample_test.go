@@ -66,13 +66,13 @@ func (s *soak) rest() rest {
 	return rest{x.goroutines, x.files - x.connections, x.heap, x.rings}
 }
 
-const sampleHead = "     at  connections   opened  deliveries/s     gaps  lagging  goroutines    fds  rss MiB  heap MiB  rings MiB\n"
+const sampleHead = "     at  connections   opened  deliveries/s     gaps  lagging  goroutines    fds  rss MiB  held MiB  heap MiB  rings MiB\n"
 
 // row is a line of the table; before is the sample before it.
 func (x *sample) row(before *sample) string {
 	rate := (x.out - before.out) / max(0.001, (x.at-before.at).Seconds())
-	return fmt.Sprintf("%7s %12.0f %8.0f %13.0f %8.0f %8.0f %11.0f %6.0f %8.1f %9.1f %10.1f\n", x.at.Round(time.Second), x.connections,
-		x.opened, rate, x.gaps, x.lagging, x.goroutines, x.files, x.rss, x.heap, x.rings)
+	return fmt.Sprintf("%7s %12.0f %8.0f %13.0f %8.0f %8.0f %11.0f %6.0f %8.1f %9.1f %9.1f %10.1f\n", x.at.Round(time.Second), x.connections,
+		x.opened, rate, x.gaps, x.lagging, x.goroutines, x.files, x.rss, x.held, x.heap, x.rings)
 }
 
 // growth is by how much a value grows over these samples, as the line of least squares has it: a single high or low sample,
