@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -115,11 +114,7 @@ func (m *marker) headed(topic int) []byte {
 }
 
 func TestDriverOfAPlan(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		change func(*Plan)
-		flag   string
-	}{
+	checkPlans(t, Ticker, []planCase{
 		{"native", func(*Plan) {}, ""},
 		{"an unknown driver", func(p *Plan) { p.Driver = "amqp" }, "driver"},
 		{"NATS over WebSocket", func(p *Plan) { p.Driver = "nats" }, ""},
@@ -146,16 +141,5 @@ func TestDriverOfAPlan(t *testing.T) {
 		{"a ticker in a closed loop", func(p *Plan) { p.DeliveryRate = 0 }, "delivery-rate"},
 		{"an objective that needs a process", func(p *Plan) { p.SLO = "rss_per_conn=600" }, "slo"},
 		{"connect", func(p *Plan) { *p = Defaults(Connect) }, ""},
-	} {
-		p := Defaults(Ticker)
-		c.change(&p)
-		err := p.Validate()
-		var e *PlanError
-		switch ok := errors.As(err, &e); {
-		case c.flag == "" && err != nil:
-			t.Errorf("%s: %v", c.name, err)
-		case c.flag != "" && (!ok || e.Flag != c.flag):
-			t.Errorf("%s: %v, want a fault of --%s", c.name, err, c.flag)
-		}
-	}
+	})
 }

@@ -105,12 +105,32 @@ func TestSourcesOfAPlan(t *testing.T) {
 	}
 }
 
+// planCase is a change to a plan, and the flag that is then at fault.
+type planCase struct {
+	name   string
+	change func(*Plan)
+	flag   string // "" is valid
+}
+
+// checkPlans holds Validate against changes to the defaults of a workload.
+func checkPlans(t *testing.T, w Workload, cases []planCase) {
+	t.Helper()
+	for _, c := range cases {
+		p := Defaults(w)
+		c.change(&p)
+		err := p.Validate()
+		var e *PlanError
+		switch ok := errors.As(err, &e); {
+		case c.flag == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.flag != "" && (!ok || e.Flag != c.flag):
+			t.Errorf("%s: %v, want a fault of --%s", c.name, err, c.flag)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		change func(*Plan)
-		flag   string // "" is valid
-	}{
+	checkPlans(t, Fanout, []planCase{
 		{"the defaults", func(*Plan) {}, ""},
 		{"an unknown workload", func(p *Plan) { p.Workload = "x" }, "workload"},
 		{"TLS", func(p *Plan) { p.URL = "wss://127.0.0.1/ws" }, "url"},
@@ -133,18 +153,7 @@ func TestValidate(t *testing.T) {
 		{"no loop", func(p *Plan) { p.Loops = 0 }, "loops"},
 		{"an echo needs no topics", func(p *Plan) { *p = Defaults(Echo) }, ""},
 		{"idle", func(p *Plan) { *p = Defaults(Idle) }, ""},
-	} {
-		p := Defaults(Fanout)
-		c.change(&p)
-		err := p.Validate()
-		var e *PlanError
-		switch ok := errors.As(err, &e); {
-		case c.flag == "" && err != nil:
-			t.Errorf("%s: %v", c.name, err)
-		case c.flag != "" && (!ok || e.Flag != c.flag):
-			t.Errorf("%s: %v, want a fault of --%s", c.name, err, c.flag)
-		}
-	}
+	})
 }
 
 func TestRateOfDeliveries(t *testing.T) {
