@@ -58,6 +58,7 @@ var imports = map[string][]string{
 	"internal/e2e":       {},
 	"internal/interop":   {},
 	"internal/model":     {},
+	"internal/plainjson": {},
 	"internal/slab":      {},
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/megawire/megawire/internal/plainjson"
 )
 
 // What the model of FuzzConversation reads requests with: encoding/json, and what that lets pass.
@@ -25,38 +27,15 @@ func membersOf(text []byte) (members []member, ok bool) {
 	if !json.Valid(text) || text[0] != '{' {
 		return nil, false
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	_, _ = d.Token()
-	for d.More() {
-		before := d.InputOffset()
-		name, _ := d.Token()
-		raw := bytes.TrimLeft(text[before:d.InputOffset()], ", \t\r\n")
-		_, whole := stringOf(raw)
-		var value json.RawMessage
-		_ = d.Decode(&value)
-		members = append(members, member{name.(string), value, !whole})
+	for _, m := range plainjson.Members(text) {
+		name, whole := stringOf(m.Name)
+		members = append(members, member{name, m.Value, !whole})
 	}
 	return members, true
 }
 
 // levels is how deep arrays and objects are nested in a JSON text.
-func levels(text []byte) (deepest int) {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch b := text[i]; {
-		case quoted && b == '\\':
-			i++
-		case b == '"':
-			quoted = !quoted
-		case !quoted && (b == '{' || b == '['):
-			depth++
-			deepest = max(deepest, depth)
-		case !quoted && (b == '}' || b == ']'):
-			depth--
-		}
-	}
-	return deepest
-}
+func levels(text []byte) int { return plainjson.Levels(text) }
 
 // stringOf reads a string; ok is false for other values, and where half a surrogate pair stands alone.
 func stringOf(raw json.RawMessage) (s string, ok bool) {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"github.com/megawire/megawire/internal/plainjson"
 )
 
 // FuzzPublish gives bodies to /v1/publish: one publication or an array, or lines of a capture. What is published, and
@@ -98,7 +100,7 @@ func posted(b *fakeBackend, body []byte) (want []string, failed int) {
 		}
 		want = append(want, shown)
 	}
-	if depth(body) > around+128 {
+	if plainjson.Levels(body) > around+128 {
 		return nil, 1
 	}
 	return want, 0
@@ -107,10 +109,13 @@ func posted(b *fakeBackend, body []byte) (want []string, failed int) {
 // plainly reads one publication, and shows it as fakeBackend.lines does.
 func plainly(b *fakeBackend, text []byte, capture bool) (shown string, ok bool) {
 	var byName map[string]json.RawMessage
-	if !utf8.Valid(text) || !json.Valid(text) || depth(text) > 1+128 || json.Unmarshal(text, &byName) != nil || byName == nil {
+	if !utf8.Valid(text) || !json.Valid(text) || plainjson.Levels(text) > 1+128 {
 		return "", false
 	}
-	if members(text) != len(byName) {
+	if json.Unmarshal(text, &byName) != nil || byName == nil {
+		return "", false
+	}
+	if len(plainjson.Members(text)) != len(byName) {
 		return "", false // one stands twice
 	}
 	var p Publication
@@ -151,36 +156,4 @@ func plainly(b *fakeBackend, text []byte, capture bool) (shown string, ok bool) 
 		}
 	}
 	return p.Topic + "=" + string(p.Payload), ok && payloads == 1 && b.Check(&p) == nil
-}
-
-// members counts the members of an object, those whose names come again too.
-func members(object []byte) (n int) {
-	d := json.NewDecoder(bytes.NewReader(object))
-	_, _ = d.Token()
-	for d.More() {
-		var value json.RawMessage
-		_, _ = d.Token()
-		_ = d.Decode(&value)
-		n++
-	}
-	return n
-}
-
-// depth is how deep arrays and objects are nested.
-func depth(text []byte) (deepest int) {
-	now, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch b := text[i]; {
-		case quoted && b == '\\':
-			i++
-		case b == '"':
-			quoted = !quoted
-		case !quoted && (b == '{' || b == '['):
-			now++
-			deepest = max(deepest, now)
-		case !quoted && (b == '}' || b == ']'):
-			now--
-		}
-	}
-	return deepest
 }
