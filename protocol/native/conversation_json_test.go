@@ -34,9 +34,6 @@ func membersOf(text []byte) (members []member, ok bool) {
 	return members, true
 }
 
-// levels is how deep arrays and objects are nested in a JSON text.
-func levels(text []byte) int { return plainjson.Levels(text) }
-
 // stringOf reads a string; ok is false for other values, and where half a surrogate pair stands alone.
 func stringOf(raw json.RawMessage) (s string, ok bool) {
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {

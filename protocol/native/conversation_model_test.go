@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/megawire/megawire/internal/plainjson"
 )
 
 // model answers requests as the protocol's description says it, one sentence after the other.
@@ -79,7 +81,7 @@ func (m *model) request(text []byte, limited bool) answer {
 		fault = failed("rate_limited")
 		fault["retry_after"] = partnerWait
 	}
-	tooDeep := levels(text) > 1+128
+	tooDeep := plainjson.Levels(text) > 1+128
 	members, ok := membersOf(text)
 	if !ok {
 		return answer{ids: map[bool][]string{false: {""}}[tooDeep], body: fault}
