@@ -147,7 +147,7 @@ const heapGrowthMax = 2
 func leftMax(places int, rings float64) float64 { return 4 + float64(places)/1000 + 1.5*rings }
 
 // judge prints what was found, and fails where something grows.
-func (s *soak) judge(plan *soakPlan, idle, early, full, empty *rest) {
+func (s *soak) judge(plan *soakPlan, idle, early, late, full, empty *rest) {
 	out := s.t.Output()
 	fmt.Fprintf(out, "%d connections, a third of which offered compression; %d messages published, %d received (%d frames compressed)\n",
 		s.opened, s.published(), s.received, s.inflated)
@@ -164,16 +164,16 @@ func (s *soak) judge(plan *soakPlan, idle, early, full, empty *rest) {
 			judgement(line, ok)
 		}
 	}
-	grown, most := full.heap-early.heap, heapGrowthMax+early.heap/50
+	grown, most := late.heap-early.heap, heapGrowthMax+early.heap/50
 	if plan.wantsFlat {
 		judgement(fmt.Sprintf("live heap: %.1f MiB after a third of the time, %.1f in the end, grown by %.1f (at most %.1f)",
-			early.heap, full.heap, grown, most), grown <= most)
+			early.heap, late.heap, grown, most), grown <= most)
 	}
 	held := 0.0
 	for i := range s.samples {
 		held = max(held, s.samples[i].held)
 	}
-	most = heapMax(max(early.heap, full.heap))
+	most = heapMax(max(early.heap, late.heap))
 	judgement(fmt.Sprintf("the heap held %.1f MiB at most (%.1f may be)", held, most), held <= most)
 	most = idle.heap + leftMax(plan.places, empty.rings)
 	judgement(fmt.Sprintf("live heap after all have left: %.1f MiB, %.1f before anybody came (at most %.1f)",

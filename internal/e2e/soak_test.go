@@ -76,7 +76,7 @@ func TestSoak(t *testing.T) {
 	idle := s.rests()
 	s.startFeeds()
 	s.fill(plan.places, s.cohorts(plan.places, newChoice(s.exchange), s.sensors))
-	early := s.runs(&plan)
+	early, late := s.runs(&plan)
 
 	s.settle()
 	s.checkBooks()
@@ -88,7 +88,7 @@ func TestSoak(t *testing.T) {
 	}
 	s.until("all have left", func() bool { return s.leaving == 0 })
 	empty := s.comesToRest("after everybody has left", &idle, 0)
-	s.judge(&plan, &idle, &early, &full, &empty)
+	s.judge(&plan, &idle, &early, &late, &full, &empty)
 }
 
 func newSoak(t *testing.T, plan *soakPlan) *soak {
@@ -130,9 +130,9 @@ func (s *soak) rests() rest {
 	return s.rest()
 }
 
-// runs serves the crowd, and takes samples. It returns what lived after a third of the time: the collections that tell
-// lower all that is measured, for a while that is over before the second half.
-func (s *soak) runs(plan *soakPlan) (early rest) {
+// runs serves the crowd, and takes samples. It returns what lived after a third of the time, and at the end: the collections
+// that tell lower all that is measured, for a while that is over before the second half.
+func (s *soak) runs(plan *soakPlan) (early, late rest) {
 	s.began = time.Now()
 	last := s.sample()
 	fmt.Fprint(s.t.Output(), sampleHead)
@@ -154,7 +154,7 @@ func (s *soak) runs(plan *soakPlan) (early rest) {
 		}
 		s.failNow()
 	}
-	return early
+	return early, s.rest()
 }
 
 // failNow ends the test where a client has found fault, with what the server says of it.
