@@ -5,25 +5,23 @@ import (
 	"slices"
 )
 
-// chunk holds the encodings of consecutive messages of one topic and kind. Its buffer never moves and
-// what is written never changes, so every loop may hand out sub-slices of it. It is appended to under
-// the topic's lock; a reader uses only what it took under that lock.
+// chunk holds the encodings of consecutive messages of one topic and kind. What is written in its buffer never changes, so
+// every loop may hand out sub-slices of it. It is appended to under the topic's lock; a reader uses only what it took under
+// that lock.
 type chunk struct {
 	first uint64 // position of the first message
 	buf   []byte // len grows up to the fixed cap
 	ends  []uint32
 }
 
-// Sizes of a chunk's buffer. The first of a run is small, the others are a share of what the log has: so what is empty of
-// the last chunk, and no longer wanted of the first, is little beside what is kept, of a topic too that has had few messages a
-// minute for days.
+// Sizes of a chunk's buffer. What loops take at once should stand in few, since each is a note on each subscriber; but of what
+// is merely kept the part that is empty, or no longer wanted, should be small: a topic may have few messages a minute, for days.
 const (
 	chunkBytesMin = 256
 	chunkBytesMax = 64 << 10 // also the size of a write, so that a whole chunk can be one
-	chunkShare    = 4        // of the log's bytes, and a power of two below
-
-	// wasteShare is how often what they hold the chunks may take. When a busy topic has become quiet they take more.
-	wasteShare = 3
+	chunkShare    = 4        // of what the log has, for the next chunk
+	chunkBursts   = 4        // or of what comes at once
+	chunkEndsMax  = 64       // messages that a chunk has room for at first, were all as long as its first
 )
 
 // newChunk returns one that begins with the frame at pos and has room for so many bytes.
@@ -33,9 +31,6 @@ func newChunk(pos uint64, frame []byte, size int) *chunk {
 	c.add(frame)
 	return c
 }
-
-// chunkEndsMax is how many messages a chunk has room for at first, were all as long as its first.
-const chunkEndsMax = 64
 
 func (c *chunk) next() uint64 { return c.first + uint64(len(c.ends)) }
 
@@ -71,50 +66,48 @@ func (l *encodedLog) at(pos uint64) (i int, held bool) {
 }
 
 // add appends the encoding of the message at pos, which follows the last one held, and returns the
-// shared copy.
-func (l *encodedLog) add(pos uint64, frame []byte) []byte {
-	last := l.chunks[l.insert(len(l.chunks), pos, frame)]
+// shared copy. room is as for insert.
+func (l *encodedLog) add(pos uint64, frame []byte, room int64) []byte {
+	last := l.chunks[l.insert(len(l.chunks), pos, frame, room)]
 	at := last.start(len(last.ends) - 1)
 	return last.buf[at:len(last.buf):len(last.buf)]
 }
 
 // insert adds the encoding of the message at pos in front of the chunk at place i, and returns the place of the chunk
-// that holds it: the one before, if it ends there and has room, or a new one.
-func (l *encodedLog) insert(i int, pos uint64, frame []byte) int {
-	size := chunkBytesMin
-	l.bytes += int64(len(frame))
-	if i > 0 && l.chunks[i-1].next() == pos {
-		c := l.chunks[i-1]
-		if len(c.buf)+len(frame) <= cap(c.buf) {
+// that holds it: the one before, if it ends there and has space, or a new one. room is how many bytes are likely to come with
+// the frame, itself among them.
+func (l *encodedLog) insert(i int, pos uint64, frame []byte, room int64) int {
+	follows := i == 0 || l.chunks[i-1].next() == pos
+	if i > 0 && follows {
+		if c := l.chunks[i-1]; len(c.buf)+len(frame) <= cap(c.buf) {
 			c.add(frame)
+			l.bytes += int64(len(frame))
 			return i - 1
 		}
-		size = l.chunkBytes()
+	}
+	size := max(chunkBytesMin, int(min(room, chunkBytesMax)))
+	if follows && i == len(l.chunks) { // what comes next goes there as well; elsewhere holes begin and end
+		size = max(l.share(), ceil2(size))
 	}
 	l.chunks = slices.Insert(l.chunks, i, newChunk(pos, frame, size))
+	l.bytes += int64(len(frame))
 	return i
 }
 
-// chunkBytes is the size for the next chunk of a run.
-func (l *encodedLog) chunkBytes() int {
-	share := int(min(l.bytes/chunkShare, chunkBytesMax))
-	return max(chunkBytesMin, 1<<bits.Len(uint(share))>>1)
+// share is the part of the log that a chunk should be at most, where little comes at once.
+func (l *encodedLog) share() int {
+	return 1 << bits.Len(uint(min(l.bytes/chunkShare, chunkBytesMax))) >> 1
 }
 
-// wasteful reports whether the chunks take far more room than what they hold from pos on. Those of a log that grows evenly
-// never do: of its first and its last chunk together less is empty or not wanted than the others hold.
-func (l *encodedLog) wasteful(pos uint64) bool {
-	if len(l.chunks) == 0 {
-		return false
+// ceil2 is the power of two that is n or the next above it.
+func ceil2(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
+
+// pack gives the chunk at place i a buffer of its size if it is mostly empty and nothing is likely to come. Pieces of it that
+// readers have stay as they are.
+func (l *encodedLog) pack(i int) {
+	if c := l.chunks[i]; cap(c.buf) > 2*len(c.buf) {
+		c.buf = append(make([]byte, 0, len(c.buf)), c.buf...)
 	}
-	room, kept := int64(0), l.bytes
-	for _, c := range l.chunks {
-		room += int64(cap(c.buf))
-	}
-	if first := l.chunks[0]; first.first < pos {
-		kept -= int64(first.start(int(pos - first.first)))
-	}
-	return room > wasteShare*kept+2*chunkBytesMin
 }
 
 // drop forgets chunks that lie wholly below pos, and returns how many bytes they had.

@@ -68,7 +68,7 @@ func TestChunksGrowAndNeverMove(t *testing.T) {
 	var shared [][]byte
 	for pos := range uint64(6000) {
 		frame[0] = byte(pos)
-		shared = append(shared, l.add(pos, frame))
+		shared = append(shared, l.add(pos, frame, 0))
 	}
 	for pos, p := range shared {
 		if len(p) != 100 || cap(p) != 100 || p[0] != byte(pos) {
@@ -99,30 +99,24 @@ func TestChunksOfFewMessagesStaySmall(t *testing.T) {
 			var l encodedLog
 			frame := make([]byte, bytes)
 			for pos := range max(3000, 5*kept) {
-				l.add(pos, frame)
+				l.add(pos, frame, 0)
 				tail := max(pos+1, kept) - kept
 				l.drop(tail)
-				if room(&l) > 2*int64(bytes)*int64(pos+1-tail)+2*chunkBytesMin || l.wasteful(tail) {
-					t.Fatalf("message %d of %d bytes, of which %d are kept: %d chunks with room for %d bytes", pos, bytes, pos+1-tail, len(l.chunks), room(&l))
+				room, held := l.takes(tail)
+				if want := int64(bytes) * int64(pos+1-tail); held != want || room > 2*want+2*chunkBytesMin {
+					t.Fatalf("message %d of %d bytes, of which %d are kept: %d chunks with room for %d bytes, said to have %d of them",
+						pos, bytes, pos+1-tail, len(l.chunks), room, held)
 				}
 			}
 		}
 	}
 }
 
-// room is how many bytes the chunks take.
-func room(l *encodedLog) (bytes int64) {
-	for _, c := range l.chunks {
-		bytes += int64(cap(c.buf))
-	}
-	return bytes
-}
-
 func TestChunkOfOneLongMessage(t *testing.T) {
 	var l encodedLog
-	l.add(0, []byte("short"))
-	l.add(1, make([]byte, 3*chunkBytesMax))
-	l.add(2, []byte("short"))
+	l.add(0, []byte("short"), 0)
+	l.add(1, make([]byte, 3*chunkBytesMax), 0)
+	l.add(2, []byte("short"), 0)
 	if len(l.chunks) != 3 || cap(l.chunks[1].buf) != 3*chunkBytesMax || cap(l.chunks[2].buf) > chunkBytesMax {
 		t.Fatalf("a message longer than a chunk has one of its size, and the next is none longer than others: %d chunks", len(l.chunks))
 	}
@@ -145,7 +139,7 @@ func TestDropForgetsWholeChunks(t *testing.T) {
 			if pos%2 == 0 { // two go into a chunk
 				l.chunks = append(l.chunks, newChunk(pos, make([]byte, 10), 20))
 			} else {
-				l.add(pos, make([]byte, 10))
+				l.add(pos, make([]byte, 10), 0)
 			}
 		}
 		l.drop(c.pos)

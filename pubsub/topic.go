@@ -2,7 +2,6 @@ package pubsub
 
 import (
 	"bytes"
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -30,6 +29,7 @@ type topic struct {
 	appended   int64        // bytes ever appended; cursors count in the same measure
 	inFlight   int64        // bytes that some link has yet to take
 	filled     atomic.Bool  // has a message; may be read without mu
+	burst      int64        // the most bytes that a loop had yet to take when another message came, lately
 	logs       []encodedLog // by Kind, from the first message on
 	encoded    int64        // bytes in logs of other kinds than the first, whose bytes the ring counts
 	links      []*link
@@ -102,7 +102,7 @@ func (t *topic) append(p *Publication, seq, prev uint64) {
 	}
 	t.seq, t.used, t.ts = seq, t.hub.o.Steady(), max(now, t.ts)
 	rec := record{seq: seq, prev: prev, ts: t.ts, kept: t.used, payload: p.Payload, content: p.Content, exclude: p.exclusion()}
-	t.encodeFirst(t.ring.head, &rec)
+	t.encodeFirst(t.ring.head, &rec, t.atOnce())
 	if rec.exclude != nil {
 		t.excludedTo = t.ring.head + 1
 	}
@@ -115,19 +115,22 @@ func (t *topic) append(p *Publication, seq, prev uint64) {
 }
 
 // encodeFirst appends the record of position pos to the first kind's log, makes its payload one of the
-// topic's own and sets its size.
-func (t *topic) encodeFirst(pos uint64, r *record) {
+// topic's own and sets its size. room is as for encodedLog.insert.
+func (t *topic) encodeFirst(pos uint64, r *record, room int64) {
 	buf := bytebufferpool.Get()
 	frame, payloadAt := r.appendTo(buf.B[:0], t.hub.o.Encoders[0], t.name)
 	buf.B = frame
 	if t.logs == nil {
 		t.logs = make([]encodedLog, len(t.hub.o.Encoders))
 	}
-	shared := t.logs[0].add(pos, frame)
+	shared := t.logs[0].add(pos, frame, room)
 	bytebufferpool.Put(buf)
+	again := r.size > 0
 	r.size = uint32(len(shared) + recordBytes + r.exclude.bytes())
 	if payloadAt < 0 {
-		r.payload = bytes.Clone(r.payload)
+		if !again {
+			r.payload = bytes.Clone(r.payload)
+		}
 		r.size += uint32(len(r.payload))
 		return
 	}
@@ -189,31 +192,6 @@ func (t *topic) evict(now int64) {
 	for k := range t.logs {
 		if bytes := t.logs[k].drop(r.tail); k > 0 {
 			t.countEncoded(-bytes)
-		}
-	}
-}
-
-// shrink gives what is kept the room that it takes, in place of the large chunks and the long ring that the topic's busy
-// times have left. The caller holds mu.
-func (t *topic) shrink() {
-	n := t.ring.len()
-	if n == 0 {
-		return
-	}
-	if len(t.ring.slots) >= 2*n {
-		t.ring.resize(1 << bits.Len(uint(n-1)))
-	}
-	for k := range t.logs {
-		switch l := &t.logs[k]; {
-		case !l.wasteful(t.ring.tail):
-		case k > 0: // what is wanted of it again is encoded again
-			t.countEncoded(-l.bytes)
-			*l = encodedLog{}
-		default:
-			*l = encodedLog{}
-			for pos := t.ring.tail; pos < t.ring.head; pos++ {
-				t.encodeFirst(pos, t.ring.at(pos))
-			}
 		}
 	}
 }

@@ -3,7 +3,6 @@ package pubsub
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 )
@@ -57,87 +56,6 @@ func TestEvictionWaitsForTheLoops(t *testing.T) {
 	s.run()
 	if got := w.topic("a").ring.len(); got != 1 {
 		t.Fatalf("%d messages kept, one is to be", got)
-	}
-}
-
-func TestQuietTopicShrinks(t *testing.T) {
-	w := newWorld(t, nil)
-	s := w.newShard()
-	r := s.add(1, kindLine)
-	s.add(2, kindUpper)
-	s.subscribe(1, "a")
-	s.subscribe(2, "a")
-	for i := range 1000 {
-		w.publish("a", fmt.Sprint(i))
-	}
-	s.run()
-	w.wall += 60_001
-	for part := range SweepParts {
-		w.hub.Sweep(part)
-	}
-	tp := w.topic("a")
-	if len(tp.ring.slots) != 1 || len(tp.logs[0].chunks) != 1 || cap(tp.logs[0].chunks[0].buf) != chunkBytesMin || len(tp.logs[1].chunks) != 0 {
-		t.Errorf("a quiet topic keeps %d slots and %d chunks", len(tp.ring.slots), len(tp.logs[0].chunks))
-	}
-	if got := string(tp.ring.at(999).payload); got != "999" {
-		t.Errorf("its newest payload is %q", got)
-	}
-	if got := w.hub.Stats().RingBytes; got != tp.ring.bytes {
-		t.Errorf("the hub counts %d bytes, the topic %d", got, tp.ring.bytes)
-	}
-	r.got, s.readers[2].got = nil, nil
-	w.publish("a", "on")
-	s.run()
-	if lines(r.got) != "a 1001 on" || lines(s.readers[2].got) != "! a 1001 ON" {
-		t.Errorf("then came %q and %q", r.got, s.readers[2].got)
-	}
-}
-
-func TestTopicThatHasSlowedDownShrinks(t *testing.T) {
-	for _, encoders := range [][]Encoder{{lineEncoder{}, upperEncoder{}}, {upperEncoder{}, lineEncoder{}}} { // payload in the frame, and beside it
-		w := newWorld(t, func(o *Options) { o.Encoders, o.RetainMessagesMax = encoders, 5000 })
-		s := w.newShard()
-		s.add(1, 0)
-		s.add(2, 1)
-		s.subscribe(1, "a")
-		s.subscribe(2, "a")
-		for i := range 4000 {
-			w.publish("a", fmt.Sprintf("%0100d", i))
-			if i%100 == 0 {
-				s.run()
-			}
-		}
-		w.wall += 50_000
-		w.publish("a", "v", "w", "x", "y", "z")
-		s.run()
-		w.wall += 20_000
-		for part := range SweepParts {
-			w.hub.Sweep(part)
-		}
-		tp := w.topic("a")
-		if len(tp.ring.slots) != 8 || room(&tp.logs[0]) > 4*chunkBytesMin || room(&tp.logs[1]) > 4*chunkBytesMin {
-			t.Errorf("5 messages keep %d slots, and %d and %d bytes of chunks", len(tp.ring.slots), room(&tp.logs[0]), room(&tp.logs[1]))
-		}
-		if got := w.hub.Stats().RingBytes; got != tp.ring.bytes+tp.encoded || tp.encoded != tp.logs[1].bytes {
-			t.Errorf("the hub counts %d bytes, the topic %d and %d", got, tp.ring.bytes, tp.encoded)
-		}
-		for kind := range encoders {
-			got, want := "", ""
-			for _, p := range tp.view(nil, Kind(kind), 4000, 4005, math.MaxInt) {
-				got += string(p.buf)
-			}
-			for i, payload := range []string{"v", "w", "x", "y", "z"} {
-				seq := uint64(4001 + i)
-				frame, _ := encoders[kind].AppendMessage(nil, &Message{Topic: "a", Seq: seq, Prev: seq - 1, Content: Text, Payload: []byte(payload)})
-				want += string(frame)
-				if kept := string(tp.ring.at(seq - 1).payload); kept != payload {
-					t.Errorf("payload %d is %q", seq, kept)
-				}
-			}
-			if got != want {
-				t.Errorf("kind %d: kept are %q, want %q", kind, got, want)
-			}
-		}
 	}
 }
 

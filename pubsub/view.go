@@ -104,14 +104,20 @@ func (t *topic) encode(log *encodedLog, kind Kind, i int, from, to uint64, bytes
 	if i < len(log.chunks) {
 		to = min(to, log.chunks[i].first)
 	}
+	if i > 0 && log.chunks[i-1].next() < from {
+		log.pack(i - 1) // it ends at a hole
+	}
 	buf, bytes := bytebufferpool.Get(), 0
 	for ; from < to && encoded < bytesMax; from++ {
 		buf.B, _ = t.ring.at(from).appendTo(buf.B[:0], t.hub.o.Encoders[kind], t.name)
-		i = log.insert(i, from, buf.B) + 1
+		i = log.insert(i, from, buf.B, int64(to-from)*int64(len(buf.B))) + 1
 		bytes += len(buf.B)
 		encoded += int(t.ring.at(from).size)
 	}
 	bytebufferpool.Put(buf)
+	if i < len(log.chunks) && log.chunks[i].first == from {
+		log.pack(i - 1) // the hole is full
+	}
 	if !t.gone {
 		t.countEncoded(int64(bytes))
 	}
