@@ -8,8 +8,10 @@ import (
 )
 
 // pace is how fast a loop's clients may send: the same for each. What one has sent lately stands in tallies, where only
-// those have a place who sent more than one small message in a second: so it takes nothing of connections that answer a
-// ping now and then, but for a bit. It belongs to its loop.
+// those have a place who sent more than one small message in a second: a connection that answers a ping now and then takes
+// a bit, besides its part in the table of pages. A tally that is paid for goes with the sweep, within a second, or seven
+// where a million connections have been on one loop; and its page a round later. That one message a second is not counted,
+// so a client may send one more than its rate. It belongs to its loop.
 type pace struct {
 	perMessage     int64 // nanoseconds that a message is worth
 	bytesPerSecond int64
@@ -17,7 +19,6 @@ type pace struct {
 	tallies        sparse[tally]
 	heard          []uint64 // a bit for each connection that has sent a small message in this second, by handle
 	current        tally    // of the connection being served
-	known          bool     // it has a place in tallies
 	refusals       int      // of requests of one read
 	work           int      // done for one read, in messages
 	rest           uint32   // seconds for which the connection is held back after it
@@ -55,12 +56,11 @@ func newPace(messagesPerSecond, bytesPerSecond int) pace {
 // begin takes up a connection's tally for one read, end puts it down.
 func (p *pace) begin(handle uint32) {
 	p.current = p.tallies.at(handle)
-	p.known = p.current != tally{}
 	p.refusals, p.work, p.rest = 0, 0, 0
 }
 
 func (p *pace) end(handle uint32) {
-	if p.current.messages <= p.now && p.current.bytes <= p.now || !p.known && p.small() && p.first(handle) {
+	if p.current.messages <= p.now && p.current.bytes <= p.now || p.small() && p.first(handle) {
 		return
 	}
 	p.tallies.put(handle, p.current)

@@ -19,7 +19,7 @@ func TestPaceIsSustained(t *testing.T) {
 	p := newPace(100, 1<<20)
 	sent := 0
 	for tick := range 100 { // ten seconds
-		p.now = int64(tick) * int64(tickTime)
+		p.tick(int64(tick) * int64(tickTime))
 		p.served(7, func() {
 			for {
 				if wait, _ := p.debt(); wait > 0 {
@@ -74,7 +74,7 @@ func TestPaceForgets(t *testing.T) {
 		t.Errorf("%d tallies, want that of 2: it is a new second", p.tallies.len())
 	}
 	p.forget(2)
-	if p.begin(2); p.tallies.len() != 0 || p.known || p.current != (tally{}) {
+	if p.begin(2); p.tallies.len() != 0 || p.current != (tally{}) {
 		t.Errorf("2 has gone, and who comes after it has the tally %v", p.current)
 	}
 }
@@ -86,21 +86,25 @@ func TestPaceGivesCrowdsBack(t *testing.T) {
 	for handle := range uint32(10_000) {
 		p.served(handle, func() { p.messages(2) })
 	}
-	p.served(77, func() { p.messages(1 << 20) }) // as much debt as there may be
-	debt := p.tallies.at(77)
-	if debt.messages != paceBurst+paceDebtMax {
-		t.Fatalf("77 has %v", debt)
-	}
-	for now := int64(0); now < debt.messages; now += int64(time.Second) {
+	const most = paceBurst + paceDebtMax // as much debt as there may be
+	debts := map[uint32]tally{10_077: {messages: most}, 12_077: {bytes: most}}
+	p.served(10_077, func() { p.messages(1 << 20) })
+	p.served(12_077, func() { p.bytes(1 << 30) })
+	for now := int64(0); now < most; now += int64(time.Second) {
 		p.second()
 		p.tick(now)
+		for handle, debt := range debts {
+			if got := p.tallies.at(handle); got != debt {
+				t.Fatalf("second %d: %d has %v instead of %v", now/int64(time.Second), handle, got, debt)
+			}
+		}
 	}
-	if p.tallies.len() != 1 || p.tallies.at(77) != debt || pagesIn(&p.tallies) != 1 {
-		t.Errorf("%d tallies in %d pages; 77 has %v", p.tallies.len(), pagesIn(&p.tallies), p.tallies.at(77))
+	if p.tallies.len() != 2 || pagesIn(&p.tallies) != 2 {
+		t.Errorf("%d tallies in %d pages, want those of two", p.tallies.len(), pagesIn(&p.tallies))
 	}
 	for range 2 {
 		p.second()
-		p.tick(debt.messages)
+		p.tick(most)
 	}
 	if p.tallies.len() != 0 || pagesIn(&p.tallies) != 0 {
 		t.Errorf("%d tallies in %d pages after all was paid", p.tallies.len(), pagesIn(&p.tallies))
@@ -113,7 +117,7 @@ func TestSlightlyTooFast(t *testing.T) {
 	peer := &peer{w: w}
 	done := 0
 	for tick := range 300 {
-		w.pace.now = int64(tick) * int64(tickTime)
+		w.pace.tick(int64(tick) * int64(tickTime))
 		w.pace.served(1, func() {
 			for range 150 {
 				if peer.Admit() == 0 {

@@ -123,11 +123,32 @@ func TestFragmentsOfTheClosedAreForgotten(t *testing.T) {
 			t.Errorf("%s: %d bytes and endpoints are kept of what was closed", by.says, left)
 		}
 	}
-	_, _ = ask(t.Context(), w, func() bool { w.pace.tallies.put(1, tally{messages: 1}); return true }) // long paid for
-	until(t, "ticks give back the room", func() bool {
-		pages, _ := ask(t.Context(), w, func() int { return pagesIn(&w.endpoints) + pagesIn(&w.pace.tallies) })
-		return pages == 0
+	awaitNoPages(t, w)
+}
+
+// awaitNoPages waits until ticks have given back the room of tallies and endpoints, for which each second has a round: the
+// first may be under way, the second takes them out, the third lets the pages go.
+func awaitNoPages(t *testing.T, w *worker) {
+	t.Helper()
+	const rounds = 3
+	end, err := ask(t.Context(), w, func() uint {
+		w.pace.tallies.put(1, tally{messages: 1}) // long paid for
+		return w.ticks + (rounds+1)*ticksASecond
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := 0
+	until(t, "there are no pages, or they had the time to go", func() bool {
+		late, _ := ask(t.Context(), w, func() bool {
+			pages = pagesIn(&w.endpoints) + pagesIn(&w.pace.tallies)
+			return w.ticks >= end
+		})
+		return pages == 0 || late
+	})
+	if pages > 0 {
+		t.Errorf("%d pages are left after %d rounds of the sweep", pages, rounds)
+	}
 }
 
 func TestCensus(t *testing.T) {
