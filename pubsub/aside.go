@@ -67,6 +67,18 @@ func (s *Shard) setAside(id, l uint32, has uint64, notBefore int64) {
 	lo.own().asides = true
 }
 
+// rejoin is for a subscriber whose mark is given up for the newest that the others of its interval get: what it had by
+// the mark it has no more. notBefore is as for setAside.
+func (s *Shard) rejoin(id, l uint32, notBefore int64) {
+	before, set := s.asides.get(id, l)
+	if set {
+		s.asides.set(id, l, aside{notBefore: before.notBefore})
+	}
+	if notBefore > 0 {
+		s.setAside(id, l, 0, notBefore)
+	}
+}
+
 // setAsideIfTimed is setAside for what is held back of a topic, where a subscriber goes by an interval there from now on.
 func (s *Shard) setAsideIfTimed(id, l uint32) {
 	if h := s.deciding(id, l); h != 0 && s.rolls.At(s.subscriptions.At(h).roll()).every > 0 {

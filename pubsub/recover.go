@@ -73,9 +73,7 @@ func (s *Shard) serve(id uint32, u *subscriber, x *mark, room int) (bytes int, n
 	case x.expired || x.pos < x.full && x.full <= limit:
 		return s.serveSnapshot(id, u, x, min(x.full, limit), every, room)
 	case every > 0 && coming && !s.withoutNewest(u, lo.walk): // a newer one is on its way to it
-		if x.due > 0 {
-			s.setAside(id, x.local, 0, x.due)
-		}
+		s.rejoin(id, x.local, x.due)
 		return 0, served
 	case lo.gone && s.hub.holds(lo.link.topic.name):
 		return 0, served // its name has newer ones
