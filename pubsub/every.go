@@ -116,7 +116,7 @@ func (s *Shard) waited(id uint32, now int64) {
 		if x.due > now {
 			return false
 		}
-		g.marks.push(x)
+		s.line(g, x)
 		return true
 	})
 	if g.marks.len() > 0 {

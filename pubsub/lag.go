@@ -65,10 +65,14 @@ func (s *Shard) mark(id uint32, u *subscriber, exact uint32, x mark) {
 		}
 		g.of[x.local] = struct{}{}
 	}
-	lo := s.locals.At(x.local)
-	lo.refs++
+	s.locals.At(x.local).refs++
+	s.line(g, x)
+}
+
+// line puts a mark among those to be served now.
+func (s *Shard) line(g *lag, x mark) {
 	g.marks.push(x)
-	g.unsorted = g.unsorted || lo.gone
+	g.unsorted = g.unsorted || s.locals.At(x.local).gone
 }
 
 // markAt is a mark at a position, or at the oldest message kept.
@@ -177,7 +181,7 @@ func (s *Shard) unwait(id uint32, u *subscriber, l uint32) {
 	if i < 0 {
 		return
 	}
-	g.marks.push(g.waiting[i])
+	s.line(g, g.waiting[i])
 	g.waiting = slices.Delete(g.waiting, i, i+1)
 	s.enqueue(id, u)
 	s.mailbox.wake()
@@ -212,6 +216,7 @@ func (s *Shard) forgetMarksOf(id uint32, u *subscriber, forget func(l uint32) bo
 		return
 	}
 	g := s.lags.At(u.lag)
+	s.budget.spend(g.marks.len() + len(g.waiting))
 	for n := g.marks.len(); n > 0; n-- {
 		if x := g.marks.pop(); forget(x.local) {
 			s.unmarked(id, g, x.local)
