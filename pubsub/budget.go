@@ -3,7 +3,8 @@ package pubsub
 // budget bounds what subscribing to patterns may cost a loop: looks at topics, some 100 ns each. A subscription with a
 // snapshot, or with an interval, looks at all topics that its filter may match, and one request can ask for a thousand.
 // What one call costs is only known afterwards, so a loop may run into debt by one call; then it says ErrBusy until
-// the debt is paid. It belongs to its shard's loop.
+// the debt is paid, but to those that cost little. To end such a subscription is work as well, which cannot be refused: it is
+// spent of the same. It belongs to its shard's loop.
 type budget struct {
 	looks int64 // left; below zero it is a debt
 	at    int64 // up to when what was earned is counted, on the hub's Clock
@@ -11,10 +12,13 @@ type budget struct {
 }
 
 const (
-	looksAJoin     = 8 // what it costs more to begin with a topic's messages
+	looksAJoin     = 8 // what it costs more to begin with a topic's messages, and to end
 	looksPerSecond = 1_000_000
-	looksBurstMax  = 2_000_000
+	looksBurstMax  = 500_000
 	nanosPerLook   = 1_000_000_000 / looksPerSecond
+
+	// littleLooks is what a subscription may cost that is let through whatever was spent: what four messages count for.
+	littleLooks = 256
 )
 
 func newBudget(now int64) budget { return budget{looks: looksBurstMax, at: now} }

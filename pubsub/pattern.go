@@ -81,6 +81,7 @@ func (s *Shard) retire() {
 			continue
 		}
 		l := pa.locals[len(pa.locals)-1]
+		s.budget.spend(looksAJoin)
 		s.detach(l, p)
 		s.endLocal(l)
 	}

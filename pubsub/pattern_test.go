@@ -124,6 +124,7 @@ func TestSnapshotWhileOneIsServed(t *testing.T) {
 	}
 	for round := range 200 {
 		r.room = round * 37 % 2000
+		w.mono += topics * (1 + looksAJoin) * nanosPerLook // in which it is paid for
 		w.publish(fmt.Sprintf("other/%d", round), "y")
 		if _, err := s.shard.Subscribe(r.id, &Request{Filter: "snap/#", Last: 1}); err != nil {
 			t.Fatal(err)

@@ -6,7 +6,7 @@ import "math"
 // (budget.go).
 func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
 	terms := r.Terms.normal()
-	if !s.budget.affords(s.hub.o.Clock()) {
+	if !s.budget.affords(s.hub.o.Clock()) && !s.isLittle(u, r) {
 		return Joined{}, ErrBusy
 	}
 	joined := Joined{Epoch: s.hub.o.Epoch, TS: s.hub.now(), Wild: true, Terms: terms, Recovered: -1}
@@ -39,6 +39,28 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 	}
 	s.oweAll(id, u, owed)
 	return joined, nil
+}
+
+// isLittle reports whether a subscription costs few looks at topics. Such a one is let through when others have spent all
+// there is; what it costs itself its client pays for, as for messages (Shard.Looks).
+func (s *Shard) isLittle(u *subscriber, r *Request) bool {
+	if r.Terms.EveryMillis > 0 || s.hasInterval(u) { // then all that the shard has of a pattern is looked at
+		return false
+	}
+	if r.Last <= 0 && r.Since == nil {
+		return true
+	}
+	left := littleLooks
+	if r.Since != nil {
+		left -= len(r.Since.Seqs)
+	}
+	s.hub.namesMu.RLock()
+	defer s.hub.namesMu.RUnlock()
+	looks := s.hub.names.Each(Filter(r.Filter), left, func(*topic) bool {
+		left -= looksAJoin
+		return left >= 0
+	})
+	return looks <= left
 }
 
 // wantsAllOf says that somebody may want every message of a pattern's topics.
@@ -198,7 +220,7 @@ func (h *Hub) holdsSince(f Filter, since *Since) bool {
 func (h *Hub) matching(f Filter, max int) (all []*topic, looks int) {
 	h.namesMu.RLock()
 	defer h.namesMu.RUnlock()
-	looks = h.names.Each(f, func(t *topic) bool {
+	looks = h.names.Each(f, math.MaxInt, func(t *topic) bool {
 		all = append(all, t)
 		return max <= 0 || len(all) <= max
 	})

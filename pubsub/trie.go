@@ -129,18 +129,19 @@ func (n *node[V]) match(rest string, more bool, yield func(V) bool) bool {
 }
 
 // Each calls yield with the value of every key that, as a topic, the filter matches, in no order, until yield
-// returns false. It looks only where the filter leads, and returns at how many nodes behind wildcards. No key may have
-// a wildcard.
-func (t *trie[V]) Each(f Filter, yield func(V) bool) (looks int) {
-	s := search[V]{yield: yield}
+// returns false. It looks only where the filter leads, at so many nodes behind wildcards, and returns at how many it did:
+// one more than it may, if it did not come to the end. No key may have a wildcard.
+func (t *trie[V]) Each(f Filter, looksMax int, yield func(V) bool) (looks int) {
+	s := search[V]{yield: yield, looksMax: looksMax}
 	t.root.each(string(f), true, &s)
 	return s.looks
 }
 
 // search is one call of Each.
 type search[V any] struct {
-	yield func(V) bool
-	looks int
+	yield    func(V) bool
+	looks    int
+	looksMax int
 }
 
 // each walks the nodes that a filter's next level agrees with. At the top a wildcard leaves out what is
@@ -152,7 +153,9 @@ func (l *levels[V]) each(filter string, top bool, s *search[V]) bool {
 		return n.each(rest, more, s)
 	}
 	for name, n := range l.nodes() {
-		s.looks++
+		if s.looks++; s.looks > s.looksMax {
+			return false
+		}
 		switch {
 		case top && Reserved(name):
 		case level == "+" && !n.each(rest, more, s):

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -18,7 +19,7 @@ func (t *trie[V]) matches(topic string) (found []V) {
 
 // each is what Each finds.
 func (t *trie[V]) each(f Filter) (found []V) {
-	t.Each(f, func(v V) bool { found = append(found, v); return true })
+	t.Each(f, math.MaxInt, func(v V) bool { found = append(found, v); return true })
 	return found
 }
 
@@ -99,7 +100,7 @@ func TestTrieStops(t *testing.T) {
 		all := len(names.each(f))
 		for most := 1; most <= all; most++ {
 			n := 0
-			names.Each(f, func(string) bool { n++; return n < most })
+			names.Each(f, math.MaxInt, func(string) bool { n++; return n < most })
 			if n != most {
 				t.Errorf("Each of %q went on to %d after %d of %d", f, n, most, all)
 			}
@@ -119,7 +120,7 @@ func TestTrieLooks(t *testing.T) {
 	}{
 		{"a/b/7/c", 0}, {"a/b/7/+", 1}, {"a/b/7/#", 1}, {"a/b/+/x", 100}, {"a/b/+/c", 100}, {"a/b/#", 200}, {"#", 202},
 	} {
-		if looks := names.Each(c.filter, func(int) bool { return true }); looks != c.looks {
+		if looks := names.Each(c.filter, math.MaxInt, func(int) bool { return true }); looks != c.looks {
 			t.Errorf("%q looked at %d nodes, want %d", c.filter, looks, c.looks)
 		}
 	}
@@ -285,7 +286,7 @@ func BenchmarkTrieEach(b *testing.B) {
 			b.ReportAllocs()
 			found := 0
 			for b.Loop() {
-				tr.Each(f, func(int) bool { found++; return true })
+				tr.Each(f, math.MaxInt, func(int) bool { found++; return true })
 			}
 			b.ReportMetric(float64(found)/float64(b.N), "names/op")
 		})
