@@ -42,6 +42,12 @@
 // An interval is a topic's, for all who have it: what comes while it lasts waits for its end, and the newest goes out
 // to all (every.go). Who was served from the rings meanwhile goes by an interval of its own for once (aside.go).
 //
+// # Lives of a name
+//
+// A topic that nobody has by its very name may go away while subscribers of patterns are still owed something of it. When its
+// name comes back that is another topic, with a local of its own. A shard loses the earlier one, and has said who is owed
+// what of it, before it takes anything of the next (local.go); what is owed of the earlier goes first, or not at all.
+//
 // # Positions and sequence numbers
 //
 // A position counts the messages of a topic in this process, densely from 0; rings and cursors are

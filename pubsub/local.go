@@ -43,19 +43,58 @@ func (lo *local) own() *special {
 	return lo.special
 }
 
-// newLocal sets interest at the head, or where a publisher has set it for a pattern. The caller holds the topic's lock.
-func (s *Shard) newLocal(t *topic) uint32 {
+// localOf returns the shard's local of a topic, or 0.
+func (s *Shard) localOf(t *topic) uint32 {
+	if l := s.byName[t.name]; l != 0 && s.locals.At(l).link.topic == t {
+		return l
+	}
+	return 0
+}
+
+// enter returns the shard's local of a topic, which it makes if there is none: with interest at the head, or where a
+// publisher has set it for a pattern. earlier is what it had by that name before, for succeed. The caller holds the
+// topic's lock.
+func (s *Shard) enter(t *topic) (l, earlier uint32) {
+	if l = s.localOf(t); l != 0 {
+		return l, 0
+	}
 	k := t.linkTo(s)
 	if k == nil {
 		k = t.link(s)
 	}
-	return s.adopt(k)
+	earlier = s.byName[t.name]
+	return s.adopt(k), earlier
+}
+
+// succeed loses an earlier life of a name, if there is one, before anything is taken of the next: who subscribes
+// comes ahead of the mailbox, where the word that the topic has gone may still be.
+func (s *Shard) succeed(earlier uint32) {
+	if earlier == 0 {
+		return
+	}
+	lo := s.locals.At(earlier)
+	taken := lo.gone
+	lo.joining = true // it is not to end in between
+	s.settle(lo)
+	s.lose(earlier)
+	s.settle(lo)
+	lo.joining = false
+	if taken { // else it ends when its link is
+		s.endLocal(earlier)
+	}
+}
+
+// settle brings the walk of a local to its end.
+func (s *Shard) settle(lo *local) {
+	if lo.walk != nil {
+		s.step(lo.walk, maxBudget)
+	}
 }
 
 // adopt makes a link one of the shard's locals. The caller holds the topic's lock.
 func (s *Shard) adopt(k *link) uint32 {
 	l, t := s.locals.New(), k.topic
-	s.byTopic[t] = l
+	s.byName[t.name] = l
 	*s.locals.At(l) = local{link: k, cursor: k.cursor, prev: t.seq, ts: t.ts}
 	if k.cursor < t.ring.head { // it is waited for until it is adopted, so the ring has it
 		s.locals.At(l).prev = max(t.ring.at(k.cursor).prev, t.born)
@@ -87,6 +126,9 @@ func (s *Shard) unref(l uint32) {
 // name may come back, and that topic's messages are not to come before this one's.
 func (s *Shard) lose(l uint32) {
 	lo := s.locals.At(l)
+	if lo.gone {
+		return
+	}
 	lo.gone = true
 	s.lost++
 	for i, more := 0, lo.more(); i < len(more.cadences); i++ {
@@ -105,7 +147,6 @@ func (s *Shard) lose(l uint32) {
 			}
 		}
 	}
-	s.endLocal(l)
 }
 
 // endLocal ends the shard's interest in a topic that nobody is left for.
@@ -126,6 +167,8 @@ func (s *Shard) endLocal(l uint32) {
 		s.lost--
 	}
 	lo.link.topic.unlink(lo.link, s.hub.o.Steady())
-	delete(s.byTopic, lo.link.topic)
+	if name := lo.link.topic.name; s.byName[name] == l {
+		delete(s.byName, name)
+	}
 	s.locals.Free(l)
 }

@@ -200,11 +200,9 @@ func (s *Shard) deciding(id, l uint32) uint32 {
 		}
 	}
 	if lo.gone { // what its name has now decides
-		if t := s.hub.lookup(lo.link.topic.name); t != nil {
-			if now, ok := s.byTopic[t]; ok && now != l {
-				if h := s.findExact(id, now); h != 0 {
-					return h
-				}
+		if now := s.byName[lo.link.topic.name]; now != l && now != 0 {
+			if h := s.findExact(id, now); h != 0 {
+				return h
 			}
 		}
 	}

@@ -35,7 +35,7 @@ type Shard struct {
 	rolls         slab.Slab[roll]
 	holes         map[uint32][]uint32 // entries of rolls that were removed while a walk was under way; few at any time
 	locals        slab.Slab[local]
-	byTopic       map[*topic]uint32 // to locals
+	byName        map[string]uint32 // to locals, of a topic that went away and came back to the newest
 	patterns      slab.Slab[pattern]
 	byFilter      map[string]uint32            // to patterns
 	crowded       map[uint32]map[uint32]uint32 // subscriber to owner to subscription, for those with many
@@ -105,7 +105,7 @@ const crowd = 48
 func (h *Hub) NewShard(sink Sink, wake func()) *Shard {
 	return &Shard{
 		hub: h, sink: sink, mailbox: mailbox{wake: wake},
-		holes: make(map[uint32][]uint32), byTopic: make(map[*topic]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
+		holes: make(map[uint32][]uint32), byName: make(map[string]uint32), byFilter: make(map[string]uint32), crowded: make(map[uint32]map[uint32]uint32),
 		budget: newBudget(h.o.Clock()), asides: asides{of: make(map[uint32]map[uint32]aside)},
 		scratch: make([]byte, 0, writeBytesMax), every: usualLooks,
 	}

@@ -29,10 +29,8 @@ func (s *Shard) subscription(id uint32, filter string) uint32 {
 	if p, ok := s.byFilter[filter]; ok {
 		return s.find(id, p|patternBit, &s.patterns.At(p).audience)
 	}
-	if t := s.hub.lookup(filter); t != nil {
-		if l, ok := s.byTopic[t]; ok {
-			return s.findExact(id, l)
-		}
+	if l := s.byName[filter]; l != 0 {
+		return s.findExact(id, l)
 	}
 	return 0
 }
@@ -42,10 +40,7 @@ func (s *Shard) subscribeTopic(id uint32, u *subscriber, r *Request) (Joined, er
 	if err != nil {
 		return Joined{}, err
 	}
-	l, ok := s.byTopic[t]
-	if !ok {
-		l = s.newLocal(t)
-	}
+	l, earlier := s.enter(t)
 	lo, h := s.locals.At(l), s.findExact(id, l)
 	if h == 0 {
 		lo.link.exact.Add(1) // under the lock, so that the topic does not expire meanwhile
@@ -54,6 +49,7 @@ func (s *Shard) subscribeTopic(id uint32, u *subscriber, r *Request) (Joined, er
 		}
 	}
 	t.mu.Unlock()
+	s.succeed(earlier)
 	lo.joining = true
 	terms := r.Terms.normal()
 	s.catchUp(l, t.rule.mode(terms.Mode) == ModeAll, u.wild || h != 0)
@@ -123,9 +119,7 @@ func (s *Shard) catchUp(l uint32, all, toTheEnd bool) {
 	lo := s.locals.At(l)
 	t := lo.link.topic
 	for there := false; !there; {
-		if lo.walk != nil {
-			s.step(lo.walk, maxBudget)
-		}
+		s.settle(lo)
 		// The link stays dirty where it is: it stands in the mailbox once at most, whoever joins.
 		t.mu.Lock()
 		before := lo.cursor
@@ -137,8 +131,8 @@ func (s *Shard) catchUp(l uint32, all, toTheEnd bool) {
 		there = lo.cursor == t.ring.head || lo.cursor == before
 		t.mu.Unlock()
 	}
-	if toTheEnd && lo.walk != nil {
-		s.step(lo.walk, maxBudget)
+	if toTheEnd {
+		s.settle(lo)
 	}
 }
 
@@ -163,9 +157,7 @@ func (s *Shard) unsubscribeTopic(id uint32, u *subscriber, h, l uint32) {
 	this := func(other uint32) bool { return other == l }
 	lo.joining = true
 	if u.wild {
-		if lo.walk != nil {
-			s.step(lo.walk, maxBudget)
-		}
+		s.settle(lo)
 		s.oweHeldBack(id, u, l)
 	}
 	before := s.bounds(id, u, l)

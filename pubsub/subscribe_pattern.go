@@ -191,7 +191,7 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 		if t == nil || !Filter(pa.filter).Match(name) {
 			continue
 		}
-		if l, ok := s.byTopic[t]; ok && s.locals.At(l).ts >= r.Since.TS && s.locals.At(l).knows(p) >= 0 {
+		if l := s.localOf(t); l != 0 && s.locals.At(l).ts >= r.Since.TS && s.locals.At(l).knows(p) >= 0 {
 			continue // seen above
 		}
 		if !yield(t) {
@@ -232,17 +232,15 @@ func (h *Hub) matching(f Filter, max int) (all []*topic, looks int) {
 // be in already by another subscription.
 func (s *Shard) joinTopic(t *topic, r *Request, j *Joined, known bool) (x mark, owed bool) {
 	t.mu.Lock()
-	l, has := s.byTopic[t]
-	if t.gone || !has && !t.hasNews(r) {
+	if t.gone || s.localOf(t) == 0 && !t.hasNews(r) {
 		t.mu.Unlock()
 		return mark{}, false
 	}
-	if !has {
-		l = s.newLocal(t)
-	}
+	l, earlier := s.enter(t)
 	lo := s.locals.At(l)
 	s.attach(l, lo)
 	t.mu.Unlock()
+	s.succeed(earlier)
 	s.catchUp(l, false, known)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -96,6 +96,7 @@ func (s *Shard) take(k *link) {
 	case k.dead || k.local == 0:
 	case gone:
 		s.lose(k.local)
+		s.endLocal(k.local)
 	default:
 		s.endLocal(k.local) // where the pattern that a publisher made the link for has ended meanwhile
 	}

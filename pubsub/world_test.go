@@ -275,7 +275,7 @@ func (s *fakeSink) settled() {
 	}
 	for what, n := range map[string]int{
 		"subscribers": h.subscribers.Len(), "subscriptions": h.subscriptions.Len(), "rolls": h.rolls.Len(),
-		"locals": h.locals.Len(), "topics": len(h.byTopic), "patterns": h.patterns.Len(), "filters": len(h.byFilter),
+		"locals": h.locals.Len(), "topics": len(h.byName), "patterns": h.patterns.Len(), "filters": len(h.byFilter),
 		"crowds": len(h.crowded), "lags": h.lags.Len(), "recent": int(h.recent), "lost": h.lost, "asides": h.asides.len + len(h.asides.of),
 	} {
 		if n != 0 {
