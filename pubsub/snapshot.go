@@ -110,16 +110,16 @@ func (s *Shard) oweAll(id uint32, u *subscriber, all []mark) {
 	s.mailbox.wake()
 }
 
-// forgetEarlierLives is for resumes: they are told anew of what a topic's name had before, so nothing of that is owed any
-// more.
+// forgetEarlierLives is for resumes from an earlier life of a topic's name: they are told anew of what it had, so nothing
+// of that is owed any more. Who resumes in the life that is has yet to get what is owed of those before.
 func (s *Shard) forgetEarlierLives(id uint32, u *subscriber, all []mark) {
 	if u.lag == 0 && u.notes == 0 {
 		return
 	}
 	names := make(map[string]struct{})
 	for i := range all {
-		if all[i].expired {
-			names[s.locals.At(all[i].local).link.topic.name] = struct{}{}
+		if t := s.locals.At(all[i].local).link.topic; all[i].expired && all[i].prev < t.born {
+			names[t.name] = struct{}{}
 		}
 	}
 	if len(names) == 0 {
