@@ -9,28 +9,32 @@ import (
 // A connection that was closed stays for as long as its peer takes what waits, and no longer if it takes a little now and
 // then.
 func TestLingerIsForWhoTakesWhatWaits(t *testing.T) {
-	for what, much := range map[string]bool{"half of what it is sent": false, "all that it is sent": true} {
-		t.Run(what, func(t *testing.T) {
-			c, peer := narrowConn(t)
-			sent := c.TryWrite(payload)
-			c.Hold(payload[sent:])
+	for _, row := range []struct {
+		what            string
+		sendBufferBytes int
+		readBytesMax    int // of the peer at once
+		much            bool
+	}{
+		{"as little as the kernel makes room for", 1, 1, false}, // a socket of the least there is
+		{"all that is sent", 16 << 10, len(payload), true},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			c, peer := narrowConn(t, row.sendBufferBytes)
+			c.Hold(payload[c.TryWrite(payload):])
 			c.Finish()
-			bytes := make([]byte, sent)
-			if !much {
-				bytes = bytes[:sent/2]
-			}
 			for second := uint32(1); second < 3*lingerSeconds; second++ {
 				c.loop.poller.second.Store(second)
-				before := len(c.loop.stalls.At(c.stall).rest)
-				_, _ = unix.Read(peer, bytes)
-				c.push(nil)
-				took := before - len(c.loop.stalls.At(c.stall).rest)
-				if took <= 0 || c.Seen() != second || (took >= lingerBytesMin) != much {
-					t.Fatalf("second %d: %d bytes were taken, the last sign of life is of second %d", second, took, c.Seen())
+				took := takeSome(t, c, peer, make([]byte, row.readBytesMax))
+				if (took >= lingerBytesMin) != row.much {
+					t.Fatalf("of a socket with room for %d bytes, the kernel took %d at once, where a lot is %d: the test provokes nothing",
+						row.sendBufferBytes, took, lingerBytesMin)
+				}
+				if c.Seen() != second {
+					t.Fatalf("second %d: the last sign of life is of second %d", second, c.Seen())
 				}
 				c.loop.scanned = 0
 				c.loop.scan()
-				if stays := much || second < lingerSeconds; stays != (c.state == finishing) {
+				if stays := row.much || second < lingerSeconds; stays != (c.state == finishing) {
 					t.Fatalf("second %d: its state is %d, it is to stay: %v", second, c.state, stays)
 				}
 				if c.state != finishing {
@@ -41,9 +45,23 @@ func TestLingerIsForWhoTakesWhatWaits(t *testing.T) {
 	}
 }
 
-// narrowConn is a connection of a loop that does not run, in second 0. The kernel keeps the least for it that a socket may
-// have, some 4.5 kB in two packets, and takes another packet for each that the peer has read.
-func narrowConn(t *testing.T) (c *Conn, peer int) {
+// takeSome has the peer read, so much at once, until the kernel takes more of what waits, and returns how much it took.
+func takeSome(t *testing.T, c *Conn, peer int, bytes []byte) (took int) {
+	t.Helper()
+	before := len(c.loop.stalls.At(c.stall).rest)
+	for took == 0 {
+		if _, err := unix.Read(peer, bytes); err != nil {
+			t.Fatalf("all was read, and the kernel takes nothing: %v", err)
+		}
+		c.push(nil)
+		took = before - len(c.loop.stalls.At(c.stall).rest)
+	}
+	return took
+}
+
+// narrowConn is a connection of a loop that does not run, in second 0. The kernel keeps about so much for it, or the least
+// that a socket may have if that is more.
+func narrowConn(t *testing.T, sendBufferBytes int) (c *Conn, peer int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -58,7 +76,7 @@ func narrowConn(t *testing.T) (c *Conn, peer int) {
 			_ = unix.Close(fd)
 		}
 	})
-	if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 1); err != nil {
+	if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, sendBufferBytes); err != nil {
 		t.Fatal(err)
 	}
 	l := &Loop{poller: &Poller{o: options(&hooks{})}}
