@@ -30,10 +30,16 @@ func TestYield(t *testing.T) {
 	want := bytes.Repeat([]byte("0123456789"), 50)
 	onLoop(t, l, func() { turns = 0 })
 	a, b := dial(t, p), dial(t, p)
+	eventually(t, l, "both", func() bool { return l.Len() == 2 })
+	bothSent := make(chan struct{})
+	if !l.Post(func() { <-bothSent }) { // else one could be done before the other has begun
+		t.Fatal("the loop is closed")
+	}
 	for range 2 {
 		send(t, a, string(want))
 		send(t, b, string(want))
 	}
+	close(bothSent)
 	eventually(t, l, "all input", func() bool {
 		return len(got) == 2 && len(got[1]) == 2*len(want) && len(got[2]) == 2*len(want)
 	})
