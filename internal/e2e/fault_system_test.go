@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,8 +87,17 @@ func (tr *trial) inject(what string) (detach func()) {
 	ended := make(chan error, 1)
 	go func() { ended <- strace.Wait() }()
 	stop := sync.OnceFunc(func() {
+		// Of a call that it is about to have fail when it is told to go strace leaves ENOSYS, which no kernel says: so the
+		// server has to be outside of all calls.
+		_ = unix.Kill(tr.pid, unix.SIGSTOP)
+		for seen, end := 0, time.Now().Add(patience); seen < 3 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if seen++; !tr.stopped() {
+				seen = 0
+			}
+		}
 		_ = strace.Process.Signal(os.Interrupt)
 		<-ended
+		_ = unix.Kill(tr.pid, unix.SIGCONT)
 	})
 	tr.t.Cleanup(stop)
 	eventually(tr.t, func() bool {
@@ -107,14 +117,25 @@ func (tr *trial) inject(what string) (detach func()) {
 
 // traced reports whether all threads of the server are traced.
 func (tr *trial) traced() bool {
-	tr.t.Helper()
+	return tr.allThreads(func(status []byte) bool { return !bytes.Contains(status, []byte("\nTracerPid:\t0\n")) })
+}
+
+// stopped reports whether all of them stand still; for a moment they do at each traced call.
+func (tr *trial) stopped() bool {
+	return tr.allThreads(func(status []byte) bool {
+		_, state, _ := bytes.Cut(status, []byte("\nState:\t"))
+		return len(state) > 0 && (state[0] == 't' || state[0] == 'T')
+	})
+}
+
+// allThreads reports whether all threads of the server are so, by their status in /proc.
+func (tr *trial) allThreads(are func(status []byte) bool) bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", tr.pid))
 	if err != nil || len(threads) == 0 {
-		tr.t.Fatalf("no threads: %v", err)
+		return false
 	}
 	for _, name := range threads {
-		status, err := os.ReadFile(name)
-		if err != nil || bytes.Contains(status, []byte("\nTracerPid:\t0\n")) {
+		if status, err := os.ReadFile(name); err != nil || !are(status) {
 			return false
 		}
 	}
