@@ -191,24 +191,45 @@ func (s *Shard) termsOf(id, l uint32) uint32 {
 
 // rebind lets a subscriber wait no longer where other terms hold than before: the old interval is not the new one.
 func (s *Shard) rebind(id uint32, u *subscriber, before []bound) {
+	changed := make(map[uint32]struct{})
 	for _, b := range before {
 		if s.termsOf(id, b.local) != b.terms {
-			s.hurry(id, u, b.local)
+			changed[b.local] = struct{}{}
 		}
 	}
+	s.hurry(id, u, changed)
 }
 
-// hurry makes what a subscriber waits for in a topic due.
-func (s *Shard) hurry(id uint32, u *subscriber, l uint32) {
-	if a, ok := s.asides.get(id, l); ok {
-		s.asides.set(id, l, aside{has: a.has})
+// hurry makes what a subscriber waits for in these topics due. It goes over what is owed once, however many they are.
+func (s *Shard) hurry(id uint32, u *subscriber, topics map[uint32]struct{}) {
+	for l := range topics {
+		if a, ok := s.asides.get(id, l); ok {
+			s.asides.set(id, l, aside{has: a.has})
+		}
 	}
-	if u.lag == 0 {
+	if u.lag == 0 || len(topics) == 0 {
 		return
 	}
-	if x := s.lags.At(u.lag).markOf(l); x != nil {
-		x.due = 0
-		s.unwait(id, u, l)
+	g := s.lags.At(u.lag)
+	for i := g.marks.head; i < len(g.marks.items); i++ {
+		if x := &g.marks.items[i]; x.due > 0 {
+			if _, is := topics[x.local]; is {
+				x.due = 0
+			}
+		}
+	}
+	waiting := len(g.waiting)
+	g.waiting = slices.DeleteFunc(g.waiting, func(x mark) bool {
+		_, is := topics[x.local]
+		if is {
+			x.due = 0
+			s.line(g, x)
+		}
+		return is
+	})
+	if len(g.waiting) < waiting {
+		s.enqueue(id, u)
+		s.mailbox.wake()
 	}
 }
 

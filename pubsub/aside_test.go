@@ -37,3 +37,31 @@ func TestNewestWhileItsWalkIsUnderWay(t *testing.T) {
 		t.Errorf("the slow one got %q, want %q", slow.got, want)
 	}
 }
+
+// What is held back for an interval when its subscriber resumes by another pattern comes, also if the loop has not taken it
+// yet.
+func TestResumeBesideAnInterval(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		w := newWorld(t, nil)
+		s := w.newShard()
+		r := s.add(1, kindLine)
+		s.add(2, kindLine)
+		s.ask(2, Request{Filter: "+/+"}) // so that the pattern has looked before
+		s.ask(1, Request{Filter: "#", Terms: Terms{EveryMillis: 10_000}})
+		w.publish("t/1", "one")
+		s.run()
+		w.wall += 5
+		w.publish("t/1", "two")
+		if taken {
+			s.run()
+		}
+		w.wall += 5
+		s.ask(1, Request{Filter: "+/+", Since: &Since{Epoch: "e", TS: w.wall - 1}})
+		s.run()
+		w.publish("t/1", "three")
+		s.run()
+		if got := lines(r.got); got != "t/1 1 one; t/1 2 two; t/1 3 three" {
+			t.Errorf("taken before: %v: got %q", taken, got)
+		}
+	}
+}

@@ -90,7 +90,70 @@ func TestLeavingIsPaidFor(t *testing.T) {
 	before := s.shard.Looks()
 	s.shard.Remove(s.readers[1].id)
 	s.run()
-	if left := s.shard.Looks() - before; left < 100*looksAJoin {
+	if left := s.shard.Looks() - before; left < 100*looksAJoin-littleLooks {
 		t.Errorf("leaving 100 topics cost %d looks", left)
+	}
+}
+
+// What is let through whatever was spent costs little, however much news there is, and is nobody's debt.
+func TestLittleSubscriptionsAreLittle(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.TopicsMax, o.LagTopicsMax = 10_000, 10_000 })
+	s := w.newShard()
+	s.add(1, kindLine)
+	s.add(2, kindLine)
+	for i := range 5000 {
+		w.publish(fmt.Sprint("many/", i), "x")
+	}
+	w.publish("few/1", "x")
+	since := &Since{Epoch: "e", TS: 1}
+	s.ask(2, Request{Filter: "#", Since: since}) // from now on the shard knows all topics with news
+	s.ask(2, Request{Filter: "few/+", Since: since})
+	s.run()
+	s.shard.budget.spend(2 * looksBurstMax)
+	before, debt := s.shard.Looks(), s.shard.budget.looks
+	s.ask(1, Request{Filter: "few/+", Since: since})
+	if looks := s.shard.Looks() - before; looks == 0 || looks > littleLooks || s.shard.budget.looks != debt {
+		t.Errorf("%d looks were charged, the debt was %d and is %d", looks, debt, s.shard.budget.looks)
+	}
+	w.mono += 4 * looksBurstMax * nanosPerLook
+	left := s.shard.budget.looks
+	if s.ask(1, Request{Filter: "few/#", Last: 1}); !s.shard.budget.affords(w.mono) || s.shard.budget.looks < left {
+		t.Errorf("of the %d looks for all %d are left after a little one", left, s.shard.budget.looks)
+	}
+	s.shard.budget.spend(2 * looksBurstMax)
+	before = s.shard.Looks()
+	if _, err := s.shard.Subscribe(s.readers[1].id, &Request{Filter: "#", Since: since}); !errors.Is(err, ErrBusy) || s.shard.Looks() == before {
+		t.Errorf("a large one: %v, for %d looks", err, s.shard.Looks()-before)
+	}
+}
+
+// Who is owed much and unsubscribes all the time pays for what that takes, and the others do not.
+func TestUnsubscribingIsNotTheOthersDebt(t *testing.T) {
+	w := newWorld(t, nil)
+	s := w.newShard()
+	r := s.add(1, kindLine)
+	for i := range 1000 {
+		w.publish(fmt.Sprint("a/", i), "x")
+	}
+	r.room = 0
+	s.ask(1, Request{Filter: "a/+", Last: 1})
+	s.run()
+	before, left := s.shard.Looks(), s.shard.budget.looks
+	for range 10 {
+		s.ask(1, Request{Filter: "b"})
+		s.shard.Unsubscribe(r.id, "b")
+	}
+	if looks := s.shard.Looks() - before; looks < 10*1000 || s.shard.budget.looks != left {
+		t.Errorf("%d looks were charged, %d of %d are left for all", looks, s.shard.budget.looks, left)
+	}
+}
+
+func TestDebtEnds(t *testing.T) {
+	b := newBudget(0)
+	for range 1000 {
+		b.spend(looksBurstMax)
+	}
+	if !b.affords(looksDebtMax*nanosPerLook + nanosPerLook) {
+		t.Errorf("%d looks are owed", -b.looks)
 	}
 }

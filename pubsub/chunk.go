@@ -20,8 +20,10 @@ const (
 	chunkBytesMin = 256
 	chunkBytesMax = 64 << 10 // also the size of a write, so that a whole chunk can be one
 	chunkShare    = 4        // of what the log has, for the next chunk
-	chunkBursts   = 4        // or of what comes at once
 	chunkEndsMax  = 64       // messages that a chunk has room for at first, were all as long as its first
+
+	chunkBursts         = 4       // of what comes at once the next chunk has room for so many,
+	chunkBurstsBytesMax = 8 << 10 // up to so much; of more for one
 )
 
 // newChunk returns one that begins with the frame at pos and has room for so many bytes.

@@ -216,7 +216,7 @@ func (s *Shard) forgetMarksOf(id uint32, u *subscriber, forget func(l uint32) bo
 		return
 	}
 	g := s.lags.At(u.lag)
-	s.budget.spend(g.marks.len() + len(g.waiting))
+	s.budget.charge(g.marks.len() + len(g.waiting))
 	for n := g.marks.len(); n > 0; n-- {
 		if x := g.marks.pop(); forget(x.local) {
 			s.unmarked(id, g, x.local)

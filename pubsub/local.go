@@ -143,7 +143,7 @@ func (s *Shard) lose(l uint32) {
 			}
 			g.unsorted = true
 			if len(g.waiting) > 0 {
-				s.hurry(g.subscriber, s.subscribers.At(g.subscriber), l)
+				s.hurry(g.subscriber, s.subscribers.At(g.subscriber), map[uint32]struct{}{l: {}})
 			}
 		}
 	}

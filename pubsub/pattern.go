@@ -80,8 +80,10 @@ func (s *Shard) retire() {
 			s.patterns.Free(s.retired.pop())
 			continue
 		}
+		if looksAJoin*len(pa.locals) > littleLooks {
+			s.budget.spend(looksAJoin)
+		}
 		l := pa.locals[len(pa.locals)-1]
-		s.budget.spend(looksAJoin)
 		s.detach(l, p)
 		s.endLocal(l)
 	}

@@ -3,19 +3,23 @@ package pubsub
 // wasteShare is how many times the bytes that are kept its chunks may take, beside two of the smallest, before they are packed.
 const wasteShare = 3
 
-// atOnce is how many bytes the next chunk should have room for, where loops take several messages at once: of some bursts,
-// so that most stand in one chunk. Where they take one after the other it is 0. The caller holds mu.
+// atOnce is how many bytes the next chunk should have room for, where loops take several messages at once: of some bursts if
+// they are small, so that most stand in one chunk. Where loops take one after the other it comes to nothing: what was at
+// once is halved with each message that comes alone. The caller holds mu.
 func (t *topic) atOnce() int64 {
+	untaken := int64(0)
 	for _, l := range t.links {
-		t.burst = max(t.burst, t.appended-l.appended)
+		untaken = max(untaken, t.appended-l.appended)
 	}
-	return chunkBursts * t.burst
+	if t.burst = max(t.burst, untaken); untaken == 0 {
+		t.burst /= 2
+	}
+	return max(t.burst, min(chunkBursts*t.burst, chunkBurstsBytesMax))
 }
 
 // shrink gives what is kept the room that it takes, in place of the large chunks and the long ring that the topic's busy
 // times have left. It takes what encoding two chunks does at most. About once a minute; the caller holds mu.
 func (t *topic) shrink() {
-	t.burst /= 2 // who has been busy may soon be so again
 	n := t.ring.len()
 	if n == 0 {
 		return

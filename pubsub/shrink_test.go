@@ -147,6 +147,36 @@ func TestBurstStandsInFewPieces(t *testing.T) {
 	}
 }
 
+// A burst of large messages is no reason for the next chunk to be larger than they were, nor an old one for any room.
+func TestRoomAfterABurst(t *testing.T) {
+	for _, bytes := range []int{200, 4000, 16_000, 40_000} {
+		w := newWorld(t, func(o *Options) { o.RetainMessagesMax = 1 })
+		s := w.newShard()
+		s.add(1, kindLine)
+		s.subscribe(1, "a")
+		s.run()
+		one := func(bytes int) {
+			w.publish("a", strings.Repeat("x", bytes))
+			s.run()
+		}
+		w.publish("a", strings.Repeat("x", bytes), strings.Repeat("x", bytes))
+		s.run()
+		one(5)
+		tp := w.topic("a")
+		if room, _ := tp.logs[0].takes(tp.ring.tail); room > int64(max(2*bytes+1000, chunkBurstsBytesMax)) {
+			t.Errorf("after two messages of %d bytes %d are kept for one of 5", bytes, room)
+		}
+		for range 20 {
+			one(bytes)
+		}
+		tp.shrink()
+		one(5)
+		if room, _ := tp.logs[0].takes(tp.ring.tail); room > int64(2*bytes+1000) {
+			t.Errorf("after messages of %d bytes, one by one, %d are kept for one of 5", bytes, room)
+		}
+	}
+}
+
 // Who keeps up gets everything, however many topics have news at once of which one message is kept.
 func TestReaderOfManyBurstsIsNotSlow(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.RetainMessagesMax = 1 })

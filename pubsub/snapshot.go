@@ -81,11 +81,17 @@ func (s *Shard) oweAll(id uint32, u *subscriber, all []mark) {
 	if len(all) == 0 {
 		return
 	}
-	owed := make(map[uint32]struct{}, len(all))
+	owed, now := make(map[uint32]struct{}, len(all)), make(map[uint32]struct{})
 	for i := range all {
 		owed[all[i].local] = struct{}{}
+		if all[i].full > 0 {
+			now[all[i].local] = struct{}{}
+		}
 	}
 	s.forgetEarlierLives(id, u, all)
+	if u.lag != 0 && len(s.lags.At(u.lag).waiting) > 0 {
+		s.hurry(id, u, now) // what it asked for comes at once
+	}
 	places := s.places(u, len(all))
 	for n := u.notes; n > 0; n-- {
 		h := s.popNote(u)
@@ -101,9 +107,6 @@ func (s *Shard) oweAll(id uint32, u *subscriber, all []mark) {
 		s.markBackAt(id, u, all[i], places)
 	}
 	for i := range all {
-		if all[i].full > 0 && len(s.lags.At(u.lag).waiting) > 0 {
-			s.hurry(id, u, all[i].local) // what it asked for comes at once
-		}
 		s.setAsideIfTimed(id, all[i].local)
 	}
 	s.enqueue(id, u)

@@ -7,9 +7,15 @@ import "math"
 func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, error) {
 	terms := r.Terms.normal()
 	if !s.budget.affords(s.hub.o.Clock()) && !s.isLittle(u, r) {
+		s.budget.charge(refusedLooks)
 		return Joined{}, ErrBusy
 	}
+	defer s.budget.forgive(s.budget)
 	joined := Joined{Epoch: s.hub.o.Epoch, TS: s.hub.now(), Wild: true, Terms: terms, Recovered: -1}
+	if r.Since != nil && u.count > 0 { // what eachCandidate would take is to be held back before that is owed
+		s.collect()
+		s.noteNews(math.MaxInt64)
+	}
 	s.changing(id, u, Filter(r.Filter))
 	p, known := s.byFilter[r.Filter]
 	if !known {
@@ -50,17 +56,22 @@ func (s *Shard) isLittle(u *subscriber, r *Request) bool {
 	if r.Last <= 0 && r.Since == nil {
 		return true
 	}
-	left := littleLooks
+	looks := littleLooks
 	if r.Since != nil {
-		left -= len(r.Since.Seqs)
+		looks -= len(r.Since.Seqs)
 	}
-	s.hub.namesMu.RLock()
-	defer s.hub.namesMu.RUnlock()
-	looks := s.hub.names.Each(Filter(r.Filter), left, func(*topic) bool {
-		left -= looksAJoin
-		return left >= 0
+	return s.hub.matchesFew(Filter(r.Filter), looks)
+}
+
+// matchesFew reports whether the topics that a filter matches can be begun with for so many looks.
+func (h *Hub) matchesFew(f Filter, looks int) bool {
+	h.namesMu.RLock()
+	defer h.namesMu.RUnlock()
+	names := h.names.Each(f, looks, func(*topic) bool {
+		looks -= looksAJoin
+		return looks >= 0
 	})
-	return looks <= left
+	return names <= looks
 }
 
 // wantsAllOf says that somebody may want every message of a pattern's topics.
@@ -152,28 +163,49 @@ func (s *Shard) snapshots(u *subscriber, p uint32, r *Request, j *Joined) (owed 
 // then it fails with ErrSnapshot.
 func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) error {
 	pa := s.patterns.At(p)
-	if r.Since == nil || r.Since.Epoch != s.hub.o.Epoch || r.Since.TS < pa.from {
-		messagesMax := 0
-		if r.Since == nil {
-			messagesMax = r.SnapshotMax // each topic brings one at least
+	if r.Since != nil && r.Since.Epoch == s.hub.o.Epoch && r.Since.TS >= pa.from {
+		// Somebody has looked at all topics before, for messages from no later on, and so the shard knows those with news. A
+		// crowd that comes back, all with this pattern, thus costs as many looks as there are topics with news since they
+		// left, not as there are topics. What was published and not yet taken is taken first, so that it shows.
+		s.collect()
+		s.noteNews(math.MaxInt64)
+		if s.hasLittleNews(r.Since.TS) || !s.hub.matchesFew(Filter(pa.filter), littleLooks) {
+			return s.eachWithNews(p, r, yield)
 		}
-		all, looks := s.hub.matching(Filter(pa.filter), messagesMax)
-		s.budget.spend(looks)
-		for _, t := range all {
-			if !yield(t) {
-				return ErrSnapshot
-			}
-		}
-		if r.Since != nil && r.Since.Epoch == s.hub.o.Epoch {
-			pa.from = min(pa.from, r.Since.TS)
-		}
-		return nil
 	}
-	// Somebody has looked at all topics before, for messages from no later on, and so the shard knows those with news. A
-	// crowd that comes back, all with this pattern, thus costs as many looks as there are topics with news since they
-	// left, not as there are topics. What was published and not yet taken is taken first, so that it shows.
-	s.collect()
-	s.noteNews(math.MaxInt64)
+	messagesMax := 0
+	if r.Since == nil {
+		messagesMax = r.SnapshotMax // each topic brings one at least
+	}
+	all, looks := s.hub.matching(Filter(pa.filter), messagesMax)
+	s.budget.spend(looks)
+	for _, t := range all {
+		if !yield(t) {
+			return ErrSnapshot
+		}
+	}
+	if r.Since != nil && r.Since.Epoch == s.hub.o.Epoch {
+		pa.from = min(pa.from, r.Since.TS)
+	}
+	return nil
+}
+
+// hasLittleNews reports whether few topics have news since then.
+func (s *Shard) hasLittleNews(ts int64) bool {
+	l := s.recent
+	for n := 0; l != 0 && n <= littleLooks; n++ {
+		lo := s.locals.At(l)
+		if lo.special.touched < ts {
+			return true
+		}
+		l = lo.special.older
+	}
+	return l == 0
+}
+
+// eachWithNews is eachCandidate by the topics that have news, and those that the request names.
+func (s *Shard) eachWithNews(p uint32, r *Request, yield func(*topic) bool) error {
+	pa := s.patterns.At(p)
 	for l := s.recent; l != 0; {
 		lo := s.locals.At(l)
 		if lo.special.touched < r.Since.TS {

@@ -70,7 +70,7 @@ func (p *peer) Subscribe(r *pubsub.Request) (pubsub.Joined, error) {
 	}
 	before := p.w.shard.Looks()
 	joined, err := p.w.shard.Subscribe(id, r)
-	p.w.pace.messages((p.w.shard.Looks() - before + joined.Snapshot) / looksAMessage)
+	p.chargeLooks(before, joined.Snapshot)
 	return p.told(r.Filter, joined), err
 }
 
@@ -85,7 +85,18 @@ func (p *peer) told(filter string, at pubsub.Joined) pubsub.Joined {
 
 func (p *peer) Unsubscribe(filter string) bool {
 	id := p.c.User[userSubscriber]
-	return id != 0 && p.w.shard.Unsubscribe(pubsub.SubscriberID(id), filter)
+	if id == 0 {
+		return false
+	}
+	before := p.w.shard.Looks()
+	ended := p.w.shard.Unsubscribe(pubsub.SubscriberID(id), filter)
+	p.chargeLooks(before, 0)
+	return ended
+}
+
+// chargeLooks counts looks at topics since there were so many, and messages of a snapshot.
+func (p *peer) chargeLooks(before, snapshot int) {
+	p.w.pace.messages((p.w.shard.Looks() - before + snapshot) / looksAMessage)
 }
 
 func (p *peer) Subscriptions(yield func(filter string, at pubsub.Joined)) {

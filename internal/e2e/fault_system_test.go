@@ -90,7 +90,9 @@ func (tr *trial) inject(what string) (detach func()) {
 		// Of a call that it is about to have fail when it is told to go strace leaves ENOSYS, which no kernel says: so the
 		// server has to be outside of all calls.
 		_ = unix.Kill(tr.pid, unix.SIGSTOP)
-		for seen, end := 0, time.Now().Add(patience); seen < 3 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		looks := time.NewTicker(10 * time.Millisecond)
+		defer looks.Stop()
+		for seen, end := 0, time.Now().Add(patience); seen < 3 && time.Now().Before(end); <-looks.C {
 			if seen++; !tr.stopped() {
 				seen = 0
 			}
