@@ -7,8 +7,8 @@ import (
 // SubscriberID names a subscriber of one shard. 0 is none.
 type SubscriberID uint32
 
-// Sink takes the bytes that a shard has for its subscribers. It is called on the shard's loop, during
-// Turn, and must not call the shard from within.
+// Sink takes the bytes that a shard has for its subscribers. It is called on the shard's loop, during Turn, Subscribe and
+// Unsubscribe, and must not call the shard from within.
 type Sink interface {
 	// Write sends p, which holds whole frames, and returns how many bytes were taken. If fewer than
 	// all, the shard calls Rest at once and then leaves the subscriber alone until Drained. p is good
