@@ -147,3 +147,21 @@ func TestSnapshotWhileOneIsServed(t *testing.T) {
 	}
 	s.settled()
 }
+
+// What was published before somebody subscribed is not for them, although the loop had yet to take it.
+func TestPatternBeginsWhereItIsAskedFor(t *testing.T) {
+	w := newWorld(t, nil)
+	s := w.newShard()
+	s.add(1, kindLine)
+	r := s.add(2, kindLine)
+	s.ask(1, Request{Filter: "a/x"})
+	s.run()
+	w.publish("a/x", "before")
+	s.ask(2, Request{Filter: "a/+"})
+	s.run()
+	w.publish("a/x", "after")
+	s.run()
+	if got := lines(r.got); got != "a/x 2 after" {
+		t.Errorf("got %q", got)
+	}
+}

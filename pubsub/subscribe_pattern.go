@@ -11,11 +11,10 @@ func (s *Shard) subscribePattern(id uint32, u *subscriber, r *Request) (Joined, 
 		return Joined{}, ErrBusy
 	}
 	defer s.budget.forgive(s.budget)
+	// What was published before is those subscribers' who were there; and what an interval holds back of it is owed by changing.
+	s.collect()
+	s.noteNews(math.MaxInt64)
 	joined := Joined{Epoch: s.hub.o.Epoch, TS: s.hub.now(), Wild: true, Terms: terms, Recovered: -1}
-	if r.Since != nil && u.count > 0 { // what eachCandidate would take is to be held back before that is owed
-		s.collect()
-		s.noteNews(math.MaxInt64)
-	}
 	s.changing(id, u, Filter(r.Filter))
 	p, known := s.byFilter[r.Filter]
 	if !known {
@@ -166,9 +165,7 @@ func (s *Shard) eachCandidate(p uint32, r *Request, yield func(*topic) bool) err
 	if r.Since != nil && r.Since.Epoch == s.hub.o.Epoch && r.Since.TS >= pa.from {
 		// Somebody has looked at all topics before, for messages from no later on, and so the shard knows those with news. A
 		// crowd that comes back, all with this pattern, thus costs as many looks as there are topics with news since they
-		// left, not as there are topics. What was published and not yet taken is taken first, so that it shows.
-		s.collect()
-		s.noteNews(math.MaxInt64)
+		// left, not as there are topics.
 		if s.hasLittleNews(r.Since.TS) || !s.hub.matchesFew(Filter(pa.filter), littleLooks) {
 			return s.eachWithNews(p, r, yield)
 		}
