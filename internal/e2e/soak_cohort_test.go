@@ -188,7 +188,8 @@ func (p *place) leave(then func()) {
 		}
 	}
 	m.ended = func(why error) {
-		over := errors.Is(why, errEnded) || errors.Is(why, syscall.ECONNRESET)
+		over := errors.Is(why, errEnded) || errors.Is(why, syscall.ECONNRESET) ||
+			way == 1 && errors.Is(why, syscall.EPIPE) // a ping came that could not be answered any more
 		switch {
 		case way == 2 && over && time.Since(p.gone) > notWaitedFor: // on this busy machine
 			p.soak.unanswered++
