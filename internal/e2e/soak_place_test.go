@@ -34,12 +34,9 @@ type place struct {
 	goal      []uint64          // of each standing, what is to come before it leaves; nil: it stays
 }
 
-// Receive buffers of narrow clients. Of those who want all that is long, what they have missed fills it that did not read for
-// some seconds; that of the others, who want the newest, is full of a part of one message, so that they are always behind.
-const (
-	narrowBytes  = 128 << 10
-	tiniestBytes = 4 << 10
-)
+// narrowBytes is the receive buffer of narrow clients. Of a much smaller one the kernel's window opens for less than what is
+// next to be sent, so that the peer hardly gets on, and is closed once in a while for having read nothing for too long.
+const narrowBytes = 128 << 10
 
 // staleAfter is from when on messages may go while a client catches up, seconds of this busy machine before the minute for
 // which they are kept.
@@ -68,8 +65,7 @@ func (p *place) join(target string, on func(text []byte) error, requests ...stri
 	p.connected = time.Now()
 	p.m = p.soak.joinAt(p.upgrade(target), false, on, requests...)
 	if p.cohort.narrow { // else the kernel would read on for seconds
-		bytes := []int{narrowBytes, narrowBytes, tiniestBytes, tiniestBytes}[p.n%4] // as their terms are
-		if err := unix.SetsockoptInt(p.m.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, bytes); err != nil {
+		if err := unix.SetsockoptInt(p.m.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, narrowBytes); err != nil {
 			p.soak.fail(err)
 		}
 	}
