@@ -43,9 +43,9 @@ func testDialogue(t *testing.T, text string) string {
 		out.WriteString(line + "\n")
 		switch command {
 		case "bound":
-			r.HeadBytesMax = number(t, rest)
+			r.HeadBytesMax = dialogues.Number(t, rest)
 		case "headers":
-			for i := range number(t, rest) {
+			for i := range dialogues.Number(t, rest) {
 				src = fmt.Appendf(src, "X-%d: %d\r\n", i, i)
 			}
 		case ">":
@@ -103,22 +103,13 @@ func unquoted(t *testing.T, line string) string {
 	t.Helper()
 	line = repeated.ReplaceAllStringFunc(line, func(s string) string {
 		m := repeated.FindStringSubmatch(s)
-		return strings.Repeat(m[1], number(t, m[2]))
+		return strings.Repeat(m[1], dialogues.Number(t, m[2]))
 	})
 	text, err := strconv.Unquote(`"` + strings.ReplaceAll(line, `"`, `\"`) + `"`)
 	if err != nil {
 		t.Fatalf("%q: %v", line, err)
 	}
 	return text
-}
-
-func number(t *testing.T, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // checkPrefixes gives the head in parts of every length: each part asks for more, or says already what the whole says. It

@@ -3,7 +3,6 @@ package ws
 import (
 	"bytes"
 	"encoding/hex"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -15,7 +14,7 @@ func describedBytes(t *testing.T, line string) []byte {
 	t.Helper()
 	kind, rest, _ := strings.Cut(line, " ")
 	if times, ok := strings.CutPrefix(kind, "times="); ok {
-		return bytes.Repeat(describedBytes(t, rest), count(t, times))
+		return bytes.Repeat(describedBytes(t, rest), dialogues.Number(t, times))
 	}
 	if kind == "hex" {
 		b, err := hex.DecodeString(strings.ReplaceAll(rest, " ", ""))
@@ -34,13 +33,4 @@ func describedBytes(t *testing.T, line string) []byte {
 		f[0] = head
 		return f
 	})
-}
-
-func count(t *testing.T, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

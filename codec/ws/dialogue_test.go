@@ -52,7 +52,7 @@ func testDialogue(t *testing.T, text string, random *rand.Rand) string {
 				t.Fatalf("%q: %v", line, err)
 			}
 		case "deflate":
-			limits.Inflater = NewInflater(count(t, rest))
+			limits.Inflater = NewInflater(dialogues.Number(t, rest))
 		case ">":
 			chunk := describedBytes(t, rest)
 			input = append(input, chunk...)

@@ -56,13 +56,13 @@ func parseMessage(t *testing.T, line string) *message {
 		case "unmasked":
 			m.masked = false
 		case "rsv":
-			m.rsv = byte(number(t, value))
+			m.rsv = byte(Number(t, value))
 		case "compressed":
 			m.compressed = true
 		case "fragments":
-			m.fragmentBytes = number(t, value)
+			m.fragmentBytes = Number(t, value)
 		case "times":
-			m.times = number(t, value)
+			m.times = Number(t, value)
 		default:
 			t.Fatalf("%q: what is %q?", line, word)
 		}
@@ -77,7 +77,7 @@ func parseMessage(t *testing.T, line string) *message {
 func opcode(t *testing.T, kind string) byte {
 	t.Helper()
 	if reserved, ok := strings.CutPrefix(kind, "op="); ok {
-		return byte(number(t, reserved))
+		return byte(Number(t, reserved))
 	}
 	op, ok := Opcodes[kind]
 	if !ok {
@@ -116,7 +116,7 @@ func Payload(t *testing.T, text string) (payload []byte) {
 		times, text, _ = strings.Cut(text[len(quoted):], " ")
 		n := 1
 		if times != "" {
-			n = number(t, strings.TrimPrefix(times, "*"))
+			n = Number(t, strings.TrimPrefix(times, "*"))
 		}
 		payload = append(payload, strings.Repeat(part, n)...)
 	}
@@ -141,7 +141,8 @@ func deflated(t *testing.T, payload []byte) []byte {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\x00\x00\xff\xff"))
 }
 
-func number(t *testing.T, s string) int {
+// Number reads a number of a line.
+func Number(t *testing.T, s string) int {
 	t.Helper()
 	n, err := strconv.Atoi(s)
 	if err != nil {
